@@ -1,0 +1,1 @@
+"""Adapters: translate between the world and the engine; they decide nothing."""

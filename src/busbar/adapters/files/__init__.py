@@ -1,0 +1,1 @@
+"""Depot and snapshot files (YAML or JSON)."""

@@ -1,0 +1,94 @@
+"""Cycles with their allocations, as rows and back."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from busbar.adapters.store.tables import allocations, cycles
+from busbar.core.errors import BusbarError
+from busbar.engine.ports import AllocationRecord, CycleOutcome, CycleRecord
+
+
+async def write_cycle(connection: AsyncConnection, depot_id: str, cycle: CycleRecord) -> None:
+    """Keep a cycle, its allocations in one batch. Raises BusbarError where the number was kept already."""
+    same = select(cycles.c.id).where(cycles.c.depot_id == depot_id, cycles.c.number == cycle.number)
+    if (await connection.execute(same)).first() is not None:
+        raise BusbarError(f"Cycle {cycle.number} of depot {depot_id} was kept already; a number is used once.")
+    kept = await connection.execute(
+        insert(cycles).returning(cycles.c.id),
+        {
+            "depot_id": depot_id,
+            "number": cycle.number,
+            "at": cycle.at,
+            "trigger": cycle.trigger,
+            "strategy": cycle.strategy,
+            "outcome": cycle.outcome.value,
+            "duration_us": cycle.duration_us,
+            "node_states": cycle.node_states,
+            "violations": list(cycle.violations),
+        },
+    )
+    row_id = kept.scalar_one()
+    rows = [
+        {
+            "cycle": row_id,
+            "position": position,
+            "leaf": allocation.leaf,
+            "request": allocation.request,
+            "setpoint": allocation.setpoint,
+            "unit": allocation.unit,
+            "power_w": allocation.power_w,
+            "bound_by": allocation.bound_by,
+        }
+        for position, allocation in enumerate(cycle.allocations)
+    ]
+    if rows:
+        await connection.execute(insert(allocations), rows)
+
+
+async def read_last_number(connection: AsyncConnection, depot_id: str) -> int:
+    """The largest number kept; 0 where there is none."""
+    found = await connection.execute(select(func.max(cycles.c.number)).where(cycles.c.depot_id == depot_id))
+    return found.scalar_one() or 0
+
+
+async def read_cycles(connection: AsyncConnection, depot_id: str, *, after: int, limit: int) -> tuple[CycleRecord, ...]:
+    """Cycles with a number above `after`, ascending, at most `limit`."""
+    page = select(cycles).where(cycles.c.depot_id == depot_id, cycles.c.number > after)
+    page = page.order_by(cycles.c.number).limit(limit)
+    rows = (await connection.execute(page)).mappings().all()
+    given: dict[int, list[AllocationRecord]] = defaultdict(list)
+    ids = page.with_only_columns(cycles.c.id).subquery()
+    of_page = select(allocations).join(ids, allocations.c.cycle == ids.c.id)
+    found = await connection.execute(of_page.order_by(allocations.c.cycle, allocations.c.position))
+    for row in found.mappings():
+        given[row["cycle"]].append(_allocation(row))
+    return tuple(_cycle(row, tuple(given[row["id"]])) for row in rows)
+
+
+def _cycle(row: Mapping[Any, Any], its_allocations: tuple[AllocationRecord, ...]) -> CycleRecord:
+    return CycleRecord(
+        number=row["number"],
+        at=row["at"],
+        trigger=row["trigger"],
+        strategy=row["strategy"],
+        outcome=CycleOutcome(row["outcome"]),
+        duration_us=row["duration_us"],
+        allocations=its_allocations,
+        node_states=row["node_states"],
+        violations=tuple(row["violations"]),
+    )
+
+
+def _allocation(row: Mapping[Any, Any]) -> AllocationRecord:
+    return AllocationRecord(
+        leaf=row["leaf"],
+        request=row["request"],
+        setpoint=row["setpoint"],
+        unit=row["unit"],
+        power_w=row["power_w"],
+        bound_by=row["bound_by"],
+    )

@@ -1,0 +1,85 @@
+"""The one place that picks adapters and wires them.
+
+Adapters are imported where they are wired: SQLAlchemy and the fill's compiler take most of a second each, and most
+commands need neither.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter_ns
+
+from busbar.core.depot import Depot
+from busbar.core.errors import BusbarError
+from busbar.engine.ports import ImportResult, Store
+from busbar.simulator.played import Played
+from busbar.simulator.scenario import Scenario
+
+DATABASE_VARIABLE = "BUSBAR_DATABASE"
+
+
+def database_url(given: str | None) -> str:
+    """Which database: as given, from the environment, or a file among the user's data."""
+    from busbar.adapters.store.urls import default_database_url
+
+    return given or os.environ.get(DATABASE_VARIABLE) or default_database_url()
+
+
+async def open_store(url: str) -> Store:
+    """The store behind a URL. Raises BusbarError."""
+    from busbar.adapters.store.store import open_store as open_sql_store
+
+    return await open_sql_store(url)
+
+
+def import_depot(depot: Depot, *, database: str | None) -> tuple[str, ImportResult]:
+    """Store a depot and provision its microgrid; the database's name without password, and what changed."""
+
+    async def run() -> tuple[str, ImportResult]:
+        from busbar.adapters.store.urls import driver_url, place
+
+        url = database_url(database)
+        name = place(driver_url(url))
+        store = await open_store(url)
+        try:
+            return name, await store.import_depot(depot, at=datetime.now(UTC))
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
+
+
+def play_scenario(
+    scenario: Scenario, *, seed: int | None, database: str | None, progress: Callable[[int, int], None]
+) -> Played:
+    """Play a scenario; where a database is named, its depot, vehicles and cycles are kept there."""
+    from busbar.simulator.play import play, play_into
+
+    if database is None:
+        return play(scenario, seed=seed, progress=progress)
+
+    async def run() -> Played:
+        # The store's connections belong to the event loop that they are opened in.
+        store = await open_store(database)
+        try:
+            return await play_into(store, scenario, seed=seed, progress=progress, clock_us=_clock_us)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
+
+
+def _clock_us() -> int:
+    return perf_counter_ns() // 1000
+
+
+def shipped_scenario(name: str) -> Path:
+    """The file of a scenario that comes with Busbar. Raises BusbarError where it did not come along."""
+    package = Path(__file__).parent
+    for folder in (package / "scenarios", package.parents[1] / "scenarios"):
+        path = folder / f"{name}.yaml"
+        if path.is_file():
+            return path
+    raise BusbarError(f"The scenario {name} did not come with this installation; give its file to `busbar simulate`.")

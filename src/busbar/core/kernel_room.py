@@ -1,0 +1,284 @@
+"""Exact room along a path, compiled: what is available, what fits, what is taken, which value comes next.
+
+Each kernel is kept as the plain function it was compiled from (`_name`), for mutation tests and coverage. Exact numbers
+are limbs of `bits` bits, lowest first, with an open, signed top limb (`frame.Frame`). Only rows that can refuse
+something in this snapshot are kept: entries E, `first` [M + 1] of them per inner node; `up` [M] is the next node above
+with any, -1 where there is none.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Ints = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
+
+OPEN_TOP = 1 << 61
+"""A top limb above this: nothing limits the row."""
+
+
+def _add_product(value: Ints, factor: Ints, amount: int, bits: int) -> None:
+    """value += factor x amount, both [L]; a factor's limbs and the amount together stay within 62 bits."""
+    top = len(value) - 1
+    carry = 0
+    for limb in range(top):
+        total = value[limb] + factor[limb] * amount + carry
+        value[limb] = total & ((1 << bits) - 1)
+        carry = total >> bits
+    value[top] += carry + factor[top] * amount
+
+
+add_product: Any = njit(cache=True, inline="always")(_add_product)
+
+
+def _add(value: Ints, other: Ints, bits: int) -> None:
+    """value += other, both [L]."""
+    top = len(value) - 1
+    carry = 0
+    for limb in range(top):
+        total = value[limb] + other[limb] + carry
+        value[limb] = total & ((1 << bits) - 1)
+        carry = total >> bits
+    value[top] += carry + other[top]
+
+
+add: Any = njit(cache=True, inline="always")(_add)
+
+
+def _is_less(left: Ints, right: Ints) -> bool:
+    """left < right, both [L]."""
+    for limb in range(len(left) - 1, -1, -1):
+        if left[limb] != right[limb]:
+            return bool(left[limb] < right[limb])
+    return False
+
+
+is_less: Any = njit(cache=True)(_is_less)
+
+
+def _base_up(
+    parent: Indices, given: Bools, figure: Ints, declared: Ints, has_own: Bools, base: Ints, touched: Bools
+) -> None:
+    """Base load [M, 4] of every node: its own figure, or else what is declared, risen by what its children rose."""
+    base[:] = declared
+    for node in range(len(parent) - 1, -1, -1):
+        if given[node]:
+            base[node] = figure[node]
+            touched[node] = True
+        above = parent[node]
+        if touched[node] and above >= 0 and not given[above] and not has_own[above]:
+            base[above] += base[node] - declared[node]
+            touched[above] = True
+
+
+base_up: Any = njit(cache=True)(_base_up)
+
+
+def _room_less_base(
+    touched: Bools,
+    base: Ints,
+    limit: Ints,
+    cap: Ints,
+    per_unit: Ints,
+    row_group: Indices,
+    bits: int,
+    room: Ints,
+) -> None:
+    """Room [M, G, L] of touched nodes: per group the least of limit - base, at most the cap, at least 0.
+
+    base [M, R] in mA or W of the row, limit and cap [M, R, L] in group units, per_unit [R, L] group units per mA or W.
+    """
+    limbs = room.shape[2]
+    left = np.zeros(limbs, dtype=np.int64)
+    for node in range(len(touched)):
+        if not touched[node]:
+            continue
+        room[node] = 0
+        room[node, :, limbs - 1] = OPEN_TOP << 1
+        for row in range(len(row_group)):
+            group = row_group[row]
+            if group < 0 or limit[node, row, limbs - 1] > OPEN_TOP:
+                continue
+            left[:] = limit[node, row]
+            add_product(left, per_unit[row], -base[node, row], bits)
+            if is_less(cap[node, row], left):
+                left[:] = cap[node, row]
+            if left[limbs - 1] < 0:
+                left[:] = 0
+            if is_less(left, room[node, group]):
+                room[node, group] = left
+
+
+room_less_base: Any = njit(cache=True)(_room_less_base)
+
+
+def _keep_what_can_refuse(
+    room: Ints,
+    parent: Indices,
+    leaf_parent: Indices,
+    leaf_class: Indices,
+    weight: Ints,
+    idle: Ints,
+    most: Ints,
+    bits: int,
+) -> tuple[Indices, Indices, Ints, Indices]:
+    """Entries for the rows that could overflow if every leaf took `most` [n]; -> first, group, left [E, L] and up.
+
+    `left` is what remains when every leaf's `idle` [n] is taken. A node passes on at most what it lets through.
+    """
+    nodes, groups, limbs = room.shape
+    used, rise = np.zeros_like(room), np.zeros_like(room)
+    limited = np.zeros(groups, dtype=np.bool_)
+    for node in range(nodes):
+        for group in range(groups):
+            limited[group] |= room[node, group, limbs - 1] <= OPEN_TOP
+    for leaf in range(len(idle)):
+        node, load = leaf_parent[leaf], leaf_class[leaf]
+        if idle[leaf] > 0:
+            for group in range(groups):
+                if limited[group]:
+                    add_product(used[node, group], weight[load, group], idle[leaf], bits)
+        if most[leaf] > 0:
+            for group in range(groups):
+                if limited[group]:
+                    add_product(rise[node, group], weight[load, group], most[leaf], bits)
+    kept = np.zeros((nodes, groups), dtype=np.bool_)
+    count = 0
+    for node in range(nodes - 1, -1, -1):
+        above = parent[node]
+        for group in range(groups):
+            if not limited[group]:
+                continue
+            through = rise[node, group]
+            if is_less(room[node, group], through):
+                kept[node, group] = True
+                count += 1
+                through = used[node, group]
+                if is_less(through, room[node, group]):
+                    through = room[node, group]
+            if above >= 0:
+                add(rise[above, group], through, bits)
+                add(used[above, group], used[node, group], bits)
+    first = np.zeros(nodes + 1, dtype=np.int32)
+    of_group = np.empty(count, dtype=np.int32)
+    left = np.empty((count, limbs), dtype=np.int64)
+    up = np.full(nodes, -1, dtype=np.int32)
+    found = 0
+    for node in range(nodes):
+        first[node] = found
+        for group in range(groups):
+            if kept[node, group]:
+                of_group[found] = group
+                left[found] = 0
+                add_product(left[found], used[node, group], -1, bits)
+                add(left[found], room[node, group], bits)
+                found += 1
+        above = parent[node]
+        if above >= 0:
+            up[node] = above if first[above + 1] > first[above] else up[above]
+        first[node + 1] = found
+    return first, of_group, left, up
+
+
+keep_what_can_refuse: Any = njit(cache=True)(_keep_what_can_refuse)
+
+
+def _refusing_entry(
+    left: Ints, first: Indices, group: Indices, node: int, weight: Ints, load: int, amount: int, bits: int
+) -> int:
+    """The first entry of a node in which `amount` more of this load does not fit; -1 where it fits."""
+    top = left.shape[1] - 1
+    for entry in range(first[node], first[node + 1]):
+        factor = weight[load, group[entry]]
+        carry = 0
+        weighs = factor[top] != 0
+        for limb in range(top):
+            weighs |= factor[limb] != 0
+            carry = (left[entry, limb] - factor[limb] * amount + carry) >> bits
+        if left[entry, top] - factor[top] * amount + carry < 0 and weighs:
+            return entry
+    return -1
+
+
+refusing_entry: Any = njit(cache=True)(_refusing_entry)
+
+
+def _fits(
+    left: Ints,
+    first: Indices,
+    group: Indices,
+    up: Indices,
+    node: int,
+    weight: Ints,
+    load: int,
+    amount: int,
+    bits: int,
+) -> bool:
+    """Whether `amount` more fits at the node and everywhere above it."""
+    if amount <= 0:
+        return True
+    while node >= 0:
+        if refusing_entry(left, first, group, node, weight, load, amount, bits) >= 0:
+            return False
+        node = up[node]
+    return True
+
+
+fits: Any = njit(cache=True)(_fits)
+
+
+def _take(
+    left: Ints,
+    first: Indices,
+    group: Indices,
+    up: Indices,
+    node: int,
+    weight: Ints,
+    load: int,
+    amount: int,
+    bits: int,
+) -> None:
+    """Take `amount` (or give it back, where negative) at the node and everywhere above it."""
+    if amount == 0:
+        return
+    while node >= 0:
+        for entry in range(first[node], first[node + 1]):
+            add_product(left[entry], weight[load, group[entry]], -amount, bits)
+        node = up[node]
+
+
+take: Any = njit(cache=True)(_take)
+
+
+def _next_value(value: int, minimum: int, step: int, first: int, last: int, allowed: Ints) -> int:
+    """The next value a leaf takes above `value`; -1 where a list of steps has no more."""
+    if first < last:
+        for index in range(first, last):
+            if allowed[index] > value:
+                return int(allowed[index])
+        return -1
+    if value < minimum:
+        return minimum
+    return (value // step + 1) * step
+
+
+next_value: Any = njit(cache=True)(_next_value)
+
+
+def _value_at_most(bound: int, minimum: int, step: int, first: int, last: int, allowed: Ints) -> int:
+    """The largest value a leaf takes that is not above `bound`; 0 where that is nothing."""
+    if bound < minimum:
+        return 0
+    if first < last:
+        found = 0
+        for index in range(first, last):
+            if allowed[index] <= bound:
+                found = int(allowed[index])
+        return found
+    return max(minimum, bound // step * step)
+
+
+value_at_most: Any = njit(cache=True)(_value_at_most)

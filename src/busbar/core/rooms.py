@@ -1,0 +1,157 @@
+"""What is available at every node in a snapshot: limits, base loads, envelopes and modes put together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from busbar.core import kernel_room
+from busbar.core.frame import group_room, room_limbs
+from busbar.core.limits import (
+    NO_LIMIT,
+    Load,
+    OpenTicks,
+    Ticks,
+    assumed_base,
+    assumed_rows,
+    available_ticks,
+    flow_limit,
+    limit_ticks,
+    load_rows,
+)
+from busbar.core.projection import Projection
+from busbar.core.snapshot import Mode, Snapshot
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Headroom:
+    """One inner node's figures in a snapshot, in ticks on L1, L2, L3 and total."""
+
+    limit: OpenTicks
+    """What may flow, base load included."""
+    base: Ticks
+    """Base load; the assumed one where the node is SAFE."""
+    available: OpenTicks
+    """What charge points together may draw."""
+    envelope: OpenTicks
+    is_safe: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rooms:
+    """The room of every inner node in a snapshot."""
+
+    room: Ints
+    """[M, G, L] as in `frame.Frame`."""
+    base: Ints
+    """[M, 4] base load in whole mA and W; what is assumed where the node is SAFE."""
+    envelopes: Mapping[int, OpenTicks]
+    """Inner nodes with an envelope in force."""
+    safe: frozenset[int]
+    """Inner nodes in SAFE mode."""
+    lifted: Mapping[int, Headroom] = field(default_factory=dict)
+    """Inner nodes whose limits are other than stored (`with_more`)."""
+
+
+def rooms(projection: Projection, snapshot: Snapshot) -> Rooms:
+    """What is available where. Only nodes that the snapshot says something about, and those above, change."""
+    frame = projection.frame
+    if not (snapshot.base_load or snapshot.modes or snapshot.envelopes):
+        return Rooms(room=frame.room, base=frame.base, envelopes={}, safe=frozenset())
+    inner_of, node_index = frame.inner_of, projection.node_index
+    safe = frozenset(
+        int(inner_of[node_index[node_id]]) for node_id, mode in snapshot.modes.items() if mode is Mode.SAFE
+    )
+    base, touched = _base_loads(projection, snapshot, safe)
+    room = frame.room.copy()
+    # Beyond the limit nothing is available in any case; so bounded, the kernel's products stay exact.
+    bounded = np.clip(base[:, frame.row_line], -frame.most_base, frame.most_base)
+    kernel_room.room_less_base(
+        touched, bounded, frame.limit, frame.cap, frame.per_unit, frame.row_group, frame.bits, room
+    )
+    envelopes = {
+        int(inner_of[node]): limit_ticks(
+            amount, frame.scale, voltage_v=int(projection.voltage_v[node]), phases=projection.phases[node]
+        )
+        for node_id, amount in snapshot.envelopes.items()
+        for node in (node_index[node_id],)
+    }
+    found = Rooms(room=room, base=base, envelopes=envelopes, safe=safe)
+    for inner in {*envelopes, *safe}:
+        room[inner] = _room(projection, headroom(projection, found, inner), inner)
+    return found
+
+
+def _base_loads(projection: Projection, snapshot: Snapshot, safe: frozenset[int]) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """[M, 4] base load of every inner node, and which of them differ from what is declared."""
+    frame = projection.frame
+    nodes: list[int] = []
+    figures: list[Load] = []
+    for node_id, amount in snapshot.base_load.items():
+        node = projection.node_index[node_id]
+        nodes.append(int(frame.inner_of[node]))
+        figures.append(
+            load_rows(amount, frame.scale, voltage_v=int(projection.voltage_v[node]), phases=projection.phases[node])
+        )
+    # The base load of a SAFE node is not known, whatever was last seen: what its safe capacity assumes takes its place.
+    for inner in sorted(safe):
+        nodes.append(inner)
+        figures.append(assumed_rows(frame.limits[inner], frame.scale, len(projection.phases[frame.nodes[inner]])))
+    given = np.zeros(len(frame.parent), dtype=np.bool_)
+    figure = np.zeros_like(frame.base)
+    if nodes:
+        given[nodes] = True
+        for inner, load in zip(nodes, figures, strict=True):
+            figure[inner] = load
+    base, touched = np.empty_like(frame.base), np.zeros_like(given)
+    kernel_room.base_up(frame.parent, given, figure, frame.base, frame.has_own_base, base, touched)
+    return base, touched
+
+
+def headroom(projection: Projection, found: Rooms, inner: int) -> Headroom:
+    """The figures of one inner node."""
+    if inner in found.lifted:
+        return found.lifted[inner]
+    frame = projection.frame
+    limits, envelope, is_safe = frame.limits[inner], found.envelopes.get(inner, NO_LIMIT), inner in found.safe
+    if is_safe:
+        base = assumed_base(limits, frame.scale, len(projection.phases[frame.nodes[inner]]))
+    else:
+        row = [int(value) * frame.scale.per_unit(line) for line, value in enumerate(found.base[inner])]
+        base = (row[0], row[1], row[2], row[3])
+    return Headroom(
+        limit=flow_limit(limits, envelope),
+        base=base,
+        available=available_ticks(limits, envelope, base=base, is_safe=is_safe),
+        envelope=envelope,
+        is_safe=is_safe,
+    )
+
+
+def with_more(projection: Projection, found: Rooms, more: Mapping[tuple[int, int], int | None]) -> Rooms:
+    """The rooms if limits were higher: (inner node, row 0..3) -> ticks more; None: without any limit on that row."""
+    lifted = dict(found.lifted)
+    room = found.room.copy()
+    for inner in sorted({inner for inner, _ in more}):
+        here = headroom(projection, found, inner)
+        here = replace(here, limit=_lifted(here.limit, inner, more), available=_lifted(here.available, inner, more))
+        lifted[inner] = here
+        room[inner] = _room(projection, here, inner)
+    return replace(found, room=room, lifted=lifted)
+
+
+def _lifted(ticks: OpenTicks, inner: int, more: Mapping[tuple[int, int], int | None]) -> OpenTicks:
+    row: list[int | None] = []
+    for line, value in enumerate(ticks):
+        extra = more.get((inner, line), 0)
+        row.append(None if value is None or extra is None else value + extra)
+    return (row[0], row[1], row[2], row[3])
+
+
+def _room(projection: Projection, here: Headroom, inner: int) -> Ints:
+    frame = projection.frame
+    room = group_room(here.available, frame.bounded_as_phasor[inner], projection.groups, projection.rows, frame.scale)
+    return room_limbs(room, frame)

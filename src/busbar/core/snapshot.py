@@ -1,0 +1,217 @@
+"""The snapshot: what is wanted, and what is known, at one instant; arrays in leaf order."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from busbar.core.projection import Projection
+from busbar.core.units import Amount
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+TURN_S = 600.0
+"""A turn lasts at least this long while vehicles rotate under lasting scarcity (design section 5)."""
+
+
+class Mode(StrEnum):
+    """Whether a node can be seen."""
+
+    NORMAL = "NORMAL"
+    """Its base load is known: the default capacity applies."""
+    SAFE = "SAFE"
+    """Its base load is unknown: the safe capacity applies."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """One vehicle on one connector. Values in mA (AC) or W at the vehicle (DC); times are aware."""
+
+    connector: str
+    request: int | None = None
+    """The most connector and vehicle could use now; None: the connector's rating."""
+    arrived: datetime | None = None
+    departs: datetime | None = None
+    energy_needed_wh: int | None = None
+    soc: float | None = None
+    """State of charge, 0 to 1."""
+    priority: int = 0
+    """The higher, the sooner."""
+    weight: float = 1.0
+    charging: bool = False
+    """Whether it is being given something now."""
+    charging_since: datetime | None = None
+    """When it was last started; None: not known."""
+    waiting_since: datetime | None = None
+    """Since when it wants and is given nothing; None: it is not waiting."""
+    stopped_at: datetime | None = None
+    """When it was last stopped for want of room; None: never."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Arrays of one value per leaf of the projection; ages and times in seconds from `at`, NaN where unknown."""
+
+    at: datetime
+    """The instant all of it is about (aware)."""
+    present: Bools
+    """A vehicle is there."""
+    request: Ints
+    """The most that leaf and vehicle could use now, in mA (AC) or W at the vehicle (DC); 0 without a vehicle."""
+    arrived_ago_s: Floats
+    departs_in_s: Floats
+    energy_needed_wh: Floats
+    soc: Floats
+    priority: Ints
+    weight: Floats
+    charging: Bools
+    charging_for_s: Floats
+    waiting_for_s: Floats
+    """How long it has wanted and been given nothing; NaN: it is not waiting."""
+    stopped_ago_s: Floats
+    """How long ago it was stopped for want of room; NaN: never."""
+    out_of_reach: Bools
+    """Reserved at `committed`, and given nothing."""
+    committed: Ints
+    """The most an out-of-reach leaf may still draw, in its unit; 0 elsewhere."""
+    base_load: Mapping[str, Amount] = field(default_factory=dict)
+    """Node id -> everything uncontrolled below it; generation is negative."""
+    modes: Mapping[str, Mode] = field(default_factory=dict)
+    """Node id -> mode, where it is not NORMAL."""
+    envelopes: Mapping[str, Amount] = field(default_factory=dict)
+    """Node id -> the limit from outside in force now."""
+
+
+def snapshot_from_arrays(
+    projection: Projection,
+    *,
+    at: datetime,
+    request: Ints,
+    base_load: Mapping[str, Amount] | None = None,
+    modes: Mapping[str, Mode] | None = None,
+    envelopes: Mapping[str, Amount] | None = None,
+    **columns: npt.NDArray[np.generic],
+) -> Snapshot:
+    """A snapshot from arrays in leaf order; what is not given is unknown (times), 0 (priority) or 1 (weight).
+
+    `columns` are further fields of `Snapshot` by name. Where `present` is not given, a leaf with a request
+    above 0 has a vehicle. Raises ValueError for a wrong shape, a negative request or commitment, or a weight
+    that is not positive.
+    """
+    n = len(projection.leaf_ids)
+    unknown = np.full(n, np.nan)
+    nothing = np.zeros(n, dtype=np.int64)
+    nowhere = np.zeros(n, dtype=np.bool_)
+    request = np.asarray(request, dtype=np.int64)
+    values: dict[str, npt.NDArray[np.generic]] = {
+        "present": request > 0,
+        "arrived_ago_s": unknown,
+        "departs_in_s": unknown,
+        "energy_needed_wh": unknown,
+        "soc": unknown,
+        "priority": nothing,
+        "weight": np.ones(n),
+        "charging": nowhere,
+        "charging_for_s": unknown,
+        "waiting_for_s": unknown,
+        "stopped_ago_s": unknown,
+        "out_of_reach": nowhere,
+        "committed": nothing,
+    }
+    unexpected = set(columns) - set(values)
+    if unexpected:
+        raise ValueError(f"a snapshot has no column {sorted(unexpected)}; it has {sorted(values)}")
+    for name, given in columns.items():
+        values[name] = np.asarray(given, dtype=values[name].dtype)
+    for name, column in {"request": request, **values}.items():
+        if column.shape != (n,):
+            raise ValueError(f"{name} has shape {column.shape}; the projection has {n} leaves")
+    if (request < 0).any() or np.less(values["committed"], 0).any():
+        raise ValueError("a request or a commitment is negative")
+    weight = values["weight"].astype(np.float64)
+    if not (np.isfinite(weight) & (weight > 0)).all():
+        raise ValueError("a weight is not a positive, finite number")
+    return Snapshot(
+        at=at,
+        request=np.where(values["present"], request, 0),
+        base_load=dict(base_load or {}),
+        modes=dict(modes or {}),
+        envelopes=dict(envelopes or {}),
+        **values,  # type: ignore[arg-type]
+    )
+
+
+def snapshot_from_sessions(
+    projection: Projection,
+    *,
+    at: datetime,
+    sessions: Iterable[Session],
+    base_load: Mapping[str, Amount] | None = None,
+    modes: Mapping[str, Mode] | None = None,
+    envelopes: Mapping[str, Amount] | None = None,
+    committed: Mapping[str, int] | None = None,
+) -> Snapshot:
+    """A snapshot from one record per vehicle; `committed` maps connectors out of reach to mA or W.
+
+    Raises KeyError for a connector the projection does not have.
+    """
+    n = len(projection.leaf_ids)
+    request = np.zeros(n, dtype=np.int64)
+    columns: dict[str, npt.NDArray[np.generic]] = {
+        "present": np.zeros(n, dtype=np.bool_),
+        "priority": np.zeros(n, dtype=np.int64),
+        "weight": np.ones(n),
+        "charging": np.zeros(n, dtype=np.bool_),
+        "out_of_reach": np.zeros(n, dtype=np.bool_),
+        "committed": np.zeros(n, dtype=np.int64),
+    }
+    for name in (*_TIMES, "energy_needed_wh", "soc"):
+        columns[name] = np.full(n, np.nan)
+    for session in sessions:
+        leaf = projection.leaf_index[session.connector]
+        columns["present"][leaf] = True
+        rating = int(projection.max_rating[leaf])
+        request[leaf] = rating if session.request is None else session.request
+        columns["priority"][leaf] = session.priority
+        columns["weight"][leaf] = session.weight
+        columns["charging"][leaf] = session.charging
+        for name, ago in _seconds(session, at).items():
+            columns[name][leaf] = ago
+        if session.energy_needed_wh is not None:
+            columns["energy_needed_wh"][leaf] = session.energy_needed_wh
+        if session.soc is not None:
+            columns["soc"][leaf] = session.soc
+    for connector, value in (committed or {}).items():
+        leaf = projection.leaf_index[connector]
+        columns["out_of_reach"][leaf] = True
+        columns["committed"][leaf] = value
+    return snapshot_from_arrays(
+        projection,
+        at=at,
+        request=request,
+        base_load=base_load,
+        modes=modes,
+        envelopes=envelopes,
+        **columns,
+    )
+
+
+_TIMES = ("arrived_ago_s", "departs_in_s", "charging_for_s", "waiting_for_s", "stopped_ago_s")
+
+
+def _seconds(session: Session, at: datetime) -> dict[str, float]:
+    given = {
+        "arrived_ago_s": session.arrived,
+        "charging_for_s": session.charging_since,
+        "waiting_for_s": session.waiting_since,
+        "stopped_ago_s": session.stopped_at,
+    }
+    seconds = {name: (at - when).total_seconds() for name, when in given.items() if when is not None}
+    if session.departs is not None:
+        seconds["departs_in_s"] = (session.departs - at).total_seconds()
+    return seconds

@@ -1,0 +1,272 @@
+"""The fill's plain twin: the same sharing in exact arithmetic, step by step, to be read and to be compared with.
+
+It shares no code with the fill and its kernels and is slow. Setpoints, reservations and verdicts must be equal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from math import floor, isfinite
+
+from busbar.core.allocation import Verdict
+from busbar.core.depot import FairIn
+from busbar.core.projection import Projection
+from busbar.core.rows import TOTAL
+from busbar.core.snapshot import TURN_S, Snapshot
+from busbar.core.strategies import STRATEGIES, Strategy
+from busbar.core.twin_limits import ZERO, twin_available
+
+SNAP = Fraction(1, 10**6)
+"""A share this near to a step, in steps, counts as that step, where it fits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwinResult:
+    """One value per leaf, in leaf order; mA (AC) or W at the vehicle (DC)."""
+
+    setpoint: list[int]
+    reserved: list[int]
+    verdict: list[int]
+    """As in `allocation.Verdict`."""
+    share: list[Fraction]
+    """What the raising gave, before it was rounded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Leaf:
+    """What one leaf brings along."""
+
+    index: int
+    request: int
+    """At least the minimum and at most the rating; 0: nothing is wanted, or nothing can be given."""
+    minimum: int
+    step: int
+    steps: tuple[int, ...]
+    """The only values it takes; empty: the minimum and every multiple of the step above it."""
+    idle: int
+    """Reserved in any case: the fallback, or what is committed."""
+    needs_margin: bool
+    tier: int
+    share: Fraction
+    """Setpoint per level."""
+    offset: Fraction
+
+    @property
+    def floor(self) -> int:
+        """Up to what is reserved for it anyway, a leaf takes nothing from anybody."""
+        return max(self.minimum, min(self.request, self.idle))
+
+    def at(self, level: Fraction) -> Fraction:
+        """What it takes at a level."""
+        return min(Fraction(self.request), max(Fraction(self.floor), self.share * (level - self.offset)))
+
+    def level_of(self, value: int) -> Fraction:
+        """The level at which it takes that much."""
+        return self.offset + value / self.share
+
+    def after(self, value: int) -> int | None:
+        """The next value it takes; None where a list of steps has no more."""
+        if self.steps:
+            return next((step for step in self.steps if step > value), None)
+        return self.minimum if value < self.minimum else (value // self.step + 1) * self.step
+
+
+class _Room:
+    """What is left at every node and row."""
+
+    def __init__(self, projection: Projection, available: Sequence[Sequence[Fraction | None]]) -> None:
+        self.left = {
+            (node, row): limit
+            for node, rows in enumerate(available)
+            for row, limit in enumerate(rows)
+            if limit is not None
+        }
+        """(node, row) -> what is left, where it is limited."""
+        self.puts: list[dict[tuple[int, int], Fraction]] = []
+        """Per leaf: (node, row) -> what one unit of setpoint puts there, for every limited row on its path."""
+        for leaf, load in zip(projection.leaf_node, projection.leaf_class, strict=True):
+            column = [(row, weights[load]) for row, weights in enumerate(projection.weights) if weights[load] > 0]
+            places = (((node, row), weight) for node in projection.path(int(leaf)) for row, weight in column)
+            self.puts.append({place: weight for place, weight in places if place in self.left})
+
+    def fits(self, leaf: int, amount: int) -> bool:
+        """Whether that much more fits along the leaf's path; nothing always does."""
+        return amount <= 0 or all(weight * amount <= self.left[place] for place, weight in self.puts[leaf].items())
+
+    def take(self, leaf: int, amount: Fraction | int) -> None:
+        """Take it from every row along the leaf's path."""
+        for place, weight in self.puts[leaf].items():
+            self.left[place] -= weight * amount
+
+
+def twin_balance(
+    projection: Projection,
+    snapshot: Snapshot,
+    *,
+    strategy: str | Strategy = "equal_share",
+    fair_in: FairIn | str = FairIn.POWER,
+) -> TwinResult:
+    """Admit, raise tier by tier, round down and hand out the rest: design section 5, exactly."""
+    chosen = STRATEGIES[strategy] if isinstance(strategy, str) else strategy
+    leaves, order = _leaves(projection, snapshot, chosen, FairIn(fair_in))
+    reserved = [leaf.idle for leaf in leaves]
+
+    def room_beyond_reserved() -> _Room:
+        room = _Room(projection, twin_available(projection, snapshot))
+        for leaf, amount in enumerate(reserved):
+            room.take(leaf, amount)
+        return room
+
+    verdict = [Verdict.NOTHING_WANTED] * len(leaves)
+    room = room_beyond_reserved()
+    for leaf in order:
+        verdict[leaf.index] = _admit(leaf, room, reserved)
+    admitted = [leaf for leaf in order if verdict[leaf.index] == Verdict.ADMITTED]
+
+    share = [ZERO] * len(leaves)
+    for tier in sorted({leaf.tier for leaf in admitted}):
+        for index, value in _raise([leaf for leaf in admitted if leaf.tier == tier], room).items():
+            share[index] = value
+
+    setpoint, wish = [0] * len(leaves), [0] * len(leaves)
+    for leaf in admitted:
+        setpoint[leaf.index], wish[leaf.index] = _round_down(leaf, share[leaf.index])
+        reserved[leaf.index] = max(leaf.idle, setpoint[leaf.index])
+    room = room_beyond_reserved()
+    for leaf in admitted:
+        if wish[leaf.index] > setpoint[leaf.index]:
+            _step_up(leaf, wish[leaf.index], room, reserved, setpoint)
+    _hand_out(admitted, room, reserved, setpoint)
+    return TwinResult(setpoint=setpoint, reserved=reserved, verdict=verdict, share=share)
+
+
+def _leaves(
+    projection: Projection, snapshot: Snapshot, strategy: Strategy, fair_in: FairIn
+) -> tuple[list[_Leaf], list[_Leaf]]:
+    """Every leaf, and those that want something by tier and order."""
+    ranking = strategy(projection, snapshot)
+    leaves = []
+    for index, node in enumerate(projection.leaf_node):
+        connector, in_service = projection.subjects[node], bool(projection.in_service[index])
+        minimum = int(projection.minimum[index])
+        wants = in_service and snapshot.present[index] and not snapshot.out_of_reach[index]
+        request = int(snapshot.request[index]) if wants else 0
+        load = int(projection.leaf_class[index])
+        on_lines = [projection.weights[line][load] for line in range(TOTAL)]
+        per_unit = projection.weights[TOTAL][load] if fair_in is FairIn.POWER else max(on_lines)
+        due = snapshot.waiting_for_s[index] >= TURN_S
+        leaves.append(
+            _Leaf(
+                index=index,
+                request=min(max(request, minimum), int(projection.max_rating[index])) if request > 0 else 0,
+                minimum=minimum,
+                step=int(projection.step[index]),
+                steps=tuple(value for value in connector.steps if value >= minimum),
+                idle=max(int(projection.fallback[index]), int(snapshot.committed[index])) if in_service else 0,
+                # Stopped for want of room, and its turn has not come.
+                needs_margin=bool(isfinite(snapshot.stopped_ago_s[index]) and not snapshot.charging[index] and not due),
+                tier=int(ranking.tier[index]),
+                share=Fraction(float(ranking.weight[index])) / per_unit,
+                offset=Fraction(float(ranking.offset[index])),
+            )
+        )
+    order = [leaves[index] for index in ranking.order if leaves[index].request > 0]
+    return leaves, sorted(order, key=lambda leaf: leaf.tier)
+
+
+def _admit(leaf: _Leaf, room: _Room, reserved: list[int]) -> int:
+    """Reserve the minimum where it fits; who was stopped for want of room needs one step more to fit."""
+    more = max(0, leaf.minimum - reserved[leaf.index])
+    if not room.fits(leaf.index, more):
+        return Verdict.NO_ROOM
+    if leaf.needs_margin:
+        following = leaf.after(leaf.minimum)
+        if following is not None and not room.fits(leaf.index, following - reserved[leaf.index]):
+            return Verdict.RESTART_GAP
+    room.take(leaf.index, more)
+    reserved[leaf.index] += more
+    return Verdict.ADMITTED
+
+
+def _raise(leaves: Sequence[_Leaf], room: _Room) -> dict[int, Fraction]:
+    """One level rises: again and again to where the next row is full, where everybody in that row freezes."""
+    rising = list(leaves)
+    found: dict[int, Fraction] = {}
+    while rising:
+        rows: dict[tuple[int, int], list[tuple[_Leaf, Fraction]]] = {}
+        for leaf in rising:
+            for place, weight in room.puts[leaf.index].items():
+                rows.setdefault(place, []).append((leaf, weight))
+        full_at = {place: _level_when_full(row, room.left[place]) for place, row in rows.items()}
+        level = min((level for level in full_at.values() if level is not None), default=None)
+        full = [row for place, row in rows.items() if full_at[place] == level]
+        # Where no row will ever be full, everybody reaches the request.
+        frozen = rising if level is None else {leaf.index: leaf for row in full for leaf, _ in row}.values()
+        for leaf in frozen:
+            found[leaf.index] = Fraction(leaf.request) if level is None else leaf.at(level)
+            room.take(leaf.index, found[leaf.index] - leaf.floor)
+        rising = [leaf for leaf in rising if leaf.index not in found]
+    return found
+
+
+def _level_when_full(row: Sequence[tuple[_Leaf, Fraction]], left: Fraction) -> Fraction | None:
+    """The highest level at which what the leaves take above their floors fits; None where it fits at any level."""
+
+    def taken(level: Fraction) -> Fraction:
+        return sum((weight * (leaf.at(level) - leaf.floor) for leaf, weight in row), ZERO)
+
+    left = max(ZERO, left)  # Where fallbacks alone are above the limit.
+    if sum((weight * (leaf.request - leaf.floor) for leaf, weight in row), ZERO) <= left:
+        return None
+    corners = sorted({leaf.level_of(value) for leaf, _ in row for value in (leaf.floor, leaf.request)})
+    fits, exceeds = 0, len(corners) - 1
+    while exceeds - fits > 1:
+        middle = (fits + exceeds) // 2
+        fits, exceeds = (middle, exceeds) if taken(corners[middle]) <= left else (fits, middle)
+    low, high = taken(corners[fits]), taken(corners[exceeds])
+    return corners[fits] + (left - low) * (corners[exceeds] - corners[fits]) / (high - low)
+
+
+def _round_down(leaf: _Leaf, share: Fraction) -> tuple[int, int]:
+    """The value a share surely covers, and the one it is within a millionth of a step of (0: none)."""
+    if leaf.steps:
+        sure = max(value for value in leaf.steps if value <= leaf.floor)
+        steps = list(pairwise(leaf.steps))
+    else:
+        sure = max(leaf.minimum, leaf.floor // leaf.step * leaf.step)
+        count = floor(share / leaf.step)
+        steps = [((times - 1) * leaf.step, times * leaf.step) for times in (count - 1, count, count + 1)]
+    wish = 0
+    for below, value in steps:
+        near = SNAP * (value - below)
+        if not leaf.minimum < value <= leaf.request:
+            continue
+        if value < share - near:
+            sure = max(sure, value)
+        elif value <= share + near:
+            wish = value
+    return sure, wish
+
+
+def _step_up(leaf: _Leaf, value: int, room: _Room, reserved: list[int], setpoint: list[int]) -> bool:
+    more = max(0, value - reserved[leaf.index])
+    if not room.fits(leaf.index, more):
+        return False
+    room.take(leaf.index, more)
+    reserved[leaf.index] += more
+    setpoint[leaf.index] = value
+    return True
+
+
+def _hand_out(order: Sequence[_Leaf], room: _Room, reserved: list[int], setpoint: list[int]) -> None:
+    """One step each in order, again and again, until nobody can take one more."""
+    waiting = list(order)
+    while waiting:
+        waiting = [
+            leaf
+            for leaf in waiting
+            if (value := leaf.after(setpoint[leaf.index])) is not None
+            and value <= leaf.request
+            and _step_up(leaf, value, room, reserved, setpoint)
+        ]

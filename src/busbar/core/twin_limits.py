@@ -1,0 +1,224 @@
+"""The twin's limits: what is available at every node and row, in Fractions, straight from the stored records.
+
+Shares no code with `limits`, `frame` and `rooms`. This is design sections 3 and 4, line by line.
+"""
+
+from fractions import Fraction
+from math import ceil
+
+from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot
+from busbar.core.projection import Projection
+from busbar.core.snapshot import Mode, Snapshot
+from busbar.core.units import PHASES, SQRT3, ActivePower, Amount, ApparentPower, Current, Phase
+
+Load = tuple[Fraction, Fraction, Fraction, Fraction]
+"""mA on L1, L2 and L3, referred to the depot's nominal voltage, and W in total."""
+Limit = tuple[Fraction | None, Fraction | None, Fraction | None, Fraction | None]
+"""The same four rows; None: not limited here."""
+OPEN: Limit = (None, None, None, None)
+ZERO = Fraction(0)
+NOTHING: Load = (ZERO, ZERO, ZERO, ZERO)
+
+
+def twin_available(projection: Projection, snapshot: Snapshot) -> list[list[Fraction | None]]:
+    """[N][rows] what charge points together may draw at each node; None where a row is not limited.
+
+    A connector's own rating caps its request and limits no row.
+    """
+    base = twin_base_loads(projection, snapshot)
+    phasor = _lines_bounded_as_phasor(projection)
+    available = []
+    for node, subject in enumerate(projection.subjects):
+        four = OPEN if isinstance(subject, Connector) else _available(projection, snapshot, node, base[node])
+        available.append(_all_rows(projection, four, phasor[node]))
+    return available
+
+
+def twin_base_loads(projection: Projection, snapshot: Snapshot) -> list[Load]:
+    """[N] what each node carries that Busbar does not control; the assumed load where it is SAFE."""
+    depot = projection.depot
+    base = [NOTHING] * len(projection.subjects)
+    below = [NOTHING] * len(projection.subjects)
+    idle_w = [0] * len(projection.subjects)
+    for node in reversed(range(len(projection.subjects))):
+        subject, node_id = projection.subjects[node], projection.node_ids[node]
+        phases, voltage_v = projection.phases[node], int(projection.voltage_v[node])
+        parent = int(projection.parent[node])
+        match subject:
+            case Connector():
+                continue
+            case ChargePoint():
+                # What a charge point draws by itself is its circuit's to carry.
+                idle_w[parent] += subject.idle_load_w if subject.in_service else 0
+                continue
+        if snapshot.modes.get(node_id) is Mode.SAFE:
+            base[node] = _assumed(projection, node)
+        elif node_id in snapshot.base_load:
+            base[node] = _whole(_load(snapshot.base_load[node_id], depot, voltage_v, phases))
+        elif isinstance(subject, Circuit) and subject.base_load is not None:
+            base[node] = _whole(_load(subject.base_load, depot, voltage_v, phases))
+        else:
+            idle = _whole(_load(ActivePower(w=idle_w[node]), depot, voltage_v, phases))
+            base[node] = _sum(below[node], idle)
+        if node > 0:
+            below[parent] = _sum(below[parent], _whole(base[node]))
+    return base
+
+
+def _available(projection: Projection, snapshot: Snapshot, node: int, base: Load) -> Limit:
+    """Section 4: what may flow, less the base load, never above the rating; SAFE: never above the safe capacity."""
+    subject, node_id = projection.subjects[node], projection.node_ids[node]
+    rating, default, safe = _stored(projection, node)
+    envelope = OPEN
+    if node_id in snapshot.envelopes:
+        envelope = _limit(
+            snapshot.envelopes[node_id],
+            projection.depot,
+            int(projection.voltage_v[node]),
+            projection.phases[node],
+        )
+    flow = _least(rating, default, envelope)
+    # Generation never lifts what charge points draw above the rating (where none is given, the default).
+    most = [default[row] if rating[row] is None else rating[row] for row in range(4)]
+    is_safe = snapshot.modes.get(node_id) is Mode.SAFE
+    found: list[Fraction | None] = []
+    for row in range(4):
+        limit = flow[row]
+        if limit is None:
+            found.append(None)
+            continue
+        # A charge point's rating is counted at the vehicle, where no base load hangs.
+        room = limit if isinstance(subject, ChargePoint) else limit - base[row]
+        for cap in (most[row], safe[row] if is_safe else None):
+            room = room if cap is None else min(room, cap)
+        found.append(max(ZERO, room))
+    return (found[0], found[1], found[2], found[3])
+
+
+def _stored(projection: Projection, node: int) -> tuple[Limit, Limit, Limit]:
+    """Rating, default and safe operating capacity of a node, as far as they are stored."""
+    depot, subject = projection.depot, projection.subjects[node]
+    voltage_v, phases = int(projection.voltage_v[node]), projection.phases[node]
+    match subject:
+        case Depot():
+            limit = _limit(subject.limit, depot, voltage_v, phases)
+            return OPEN, limit, limit
+        case Circuit():
+            default = _limit(subject.default_operating_capacity, depot, voltage_v, phases)
+            safe = subject.safe_operating_capacity
+            return (
+                _limit(subject.rating, depot, voltage_v, phases),
+                default,
+                default if safe is None else _limit(safe, depot, voltage_v, phases),
+            )
+        case ChargePoint(current=CurrentKind.DC):
+            supply = Fraction(subject.max_rating * 1000, subject.efficiency_permille)
+            limit = (None, None, None, supply)
+            return limit, limit, limit
+        case _:
+            ma = subject.max_rating
+            limit = _limit(Current(l1_ma=ma, l2_ma=ma, l3_ma=ma), depot, voltage_v, phases)
+            return limit, limit, limit
+
+
+def _limit(amount: Amount | None, depot: Depot, voltage_v: int, phases: tuple[Phase, ...]) -> Limit:
+    """Section 3: A cap each phase, referred; kVA each phase at 3 S / (n sqrt 3 V); kW the total."""
+    match amount:
+        case None:
+            return OPEN
+        case ActivePower(w=w):
+            return (None, None, None, Fraction(w))
+        case ApparentPower(va=va):
+            line = _apparent_ma(va, depot, phases)
+            return (*(line if phase in phases else None for phase in PHASES), None)  # type: ignore[return-value]
+        case Current():
+            lines = (
+                None if ma is None or phase not in phases else Fraction(ma * voltage_v, depot.voltage_v)
+                for phase, ma in zip(PHASES, amount.per_phase_ma(), strict=True)
+            )
+            return (*lines, None)  # type: ignore[return-value]
+
+
+def _load(amount: Amount, depot: Depot, voltage_v: int, phases: tuple[Phase, ...]) -> Load:
+    """A base load on all four rows. Generation counts only on the rows it is measured on."""
+    match amount:
+        case ActivePower(w=w):
+            ma, total = _ma_of_watts(Fraction(max(0, w)), depot, phases), Fraction(w)
+        case ApparentPower(va=va):
+            ma, total = _apparent_ma(max(0, va), depot, phases), Fraction(va)
+        case Current():
+            lines = [limit or ZERO for limit in _limit(amount, depot, voltage_v, phases)[:3]]
+            return (lines[0], lines[1], lines[2], _watts_of_lines(lines, depot))
+    lines = [ma if phase in phases else ZERO for phase in PHASES]
+    return (lines[0], lines[1], lines[2], total)
+
+
+def _apparent_ma(va: int, depot: Depot, phases: tuple[Phase, ...]) -> Fraction:
+    return 3 * 1000 * va / (len(phases) * SQRT3 * depot.voltage_v)
+
+
+def _ma_of_watts(w: Fraction, depot: Depot, phases: tuple[Phase, ...]) -> Fraction:
+    """On each line: balanced, at the base power factor and the lowest voltage."""
+    lowest_v = depot.voltage_v * Fraction(1000 - depot.voltage_margin_permille, 1000)
+    apparent = w / Fraction(depot.base_power_factor_permille, 1000)
+    return 3 * 1000 * apparent / (len(phases) * SQRT3 * lowest_v)
+
+
+def _watts_of_lines(lines_ma: list[Fraction], depot: Depot) -> Fraction:
+    """What is consumed at most: unity power factor and the highest voltage."""
+    highest_v = depot.voltage_v * Fraction(1000 + depot.voltage_margin_permille, 1000) / SQRT3
+    return sum((max(ZERO, ma) for ma in lines_ma), ZERO) * highest_v / 1000
+
+
+def _assumed(projection: Projection, node: int) -> Load:
+    """Default - safe: a base load that is not seen, converted to the rows it is not given on."""
+    _, default, safe = _stored(projection, node)
+    gap = [None if d is None or s is None else d - s for d, s in zip(default, safe, strict=True)]
+    lines, total = [ma or ZERO for ma in gap[:3]], gap[3]
+    if total is None:
+        total = _watts_of_lines(lines, projection.depot)
+    elif all(ma is None for ma in gap[:3]):
+        lines = [_ma_of_watts(total, projection.depot, projection.phases[node])] * 3
+    return (lines[0], lines[1], lines[2], total)
+
+
+def _lines_bounded_as_phasor(projection: Projection) -> list[tuple[bool, bool, bool]]:
+    """[N] lines that several loads share, line-to-line ones among them: their phasor sum is bounded, not the plain."""
+    sharing = [[0, 0, 0] for _ in projection.node_ids]
+    line_to_line = [[False, False, False] for _ in projection.node_ids]
+    for node, load in zip(projection.leaf_node, projection.leaf_class, strict=True):
+        found = projection.classes[load]
+        sharing[node] = [int(phase in found.phases) for phase in PHASES]
+        line_to_line[node] = [found.line_to_line and phase in found.phases for phase in PHASES]
+    for node in range(len(sharing) - 1, 0, -1):
+        parent = projection.parent[node]
+        for line in range(3):
+            sharing[parent][line] += sharing[node][line]
+            line_to_line[parent][line] |= line_to_line[node][line]
+    bounded = ([a and n > 1 for a, n in zip(*lines, strict=True)] for lines in zip(line_to_line, sharing, strict=True))
+    return [(l1, l2, l3) for l1, l2, l3 in bounded]
+
+
+def _all_rows(projection: Projection, four: Limit, phasor: tuple[bool, bool, bool]) -> list[Fraction | None]:
+    """The four rows, and the directions: limited only where a line is bounded as phasor, the plain line where not."""
+    found = []
+    for row in projection.rows:
+        line = 3 if row.label == "total" else PHASES.index(Phase(row.label))
+        limit = four[line]
+        applies = line == 3 or phasor[line] == (row.direction_deg is not None)
+        found.append(limit * row.shrink if limit is not None and applies else None)
+    return found
+
+
+def _least(*limits: Limit) -> Limit:
+    found = [min((value for value in row if value is not None), default=None) for row in zip(*limits, strict=True)]
+    return (found[0], found[1], found[2], found[3])
+
+
+def _whole(load: Load) -> Load:
+    """Base load is taken in as whole mA and W, rounded up."""
+    return (Fraction(ceil(load[0])), Fraction(ceil(load[1])), Fraction(ceil(load[2])), Fraction(ceil(load[3])))
+
+
+def _sum(left: Load, right: Load) -> Load:
+    return (left[0] + right[0], left[1] + right[1], left[2] + right[2], left[3] + right[3])

@@ -1,0 +1,88 @@
+"""`busbar simulate`, `busbar compare` and `busbar demo`: the engine in a made-up depot with made-up time.
+
+Each command imports what it works with, because the simulator and the fill's compiler take a while to load.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from busbar.core.errors import Problem, RefusedError
+from busbar.entrypoints.options import BROKEN, FINE, DatabaseOption, JsonOption
+from busbar.entrypoints.screen import print_document, say, show
+
+ScenarioArgument = Annotated[str, typer.Argument(metavar="SCENARIO", help="Scenario file (YAML or JSON).")]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", min=0, metavar="N", help="In place of the scenario's own seed.")
+]
+ReportOption = Annotated[str | None, typer.Option("--report", metavar="DIR", help="Write a report into this folder.")]
+
+_DEMO = "wa_pta_night"
+
+
+def simulate(
+    scenario: ScenarioArgument,
+    seed: SeedOption = None,
+    report: ReportOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Play a scenario and check what is expected of it."""
+    from busbar.bootstrap import play_scenario
+    from busbar.entrypoints.progress import progress_bar
+    from busbar.entrypoints.render_simulation import simulation_text
+    from busbar.simulator.results import all_met, summary
+    from busbar.simulator.scenario_file import load_scenario
+
+    found = load_scenario(scenario)
+    folder = None if report is None else _folder(report, "--report")
+    with progress_bar(f"Playing {found.id}") as step:
+        played = play_scenario(found, seed=seed, database=database, progress=step)
+    if as_json:
+        print_document(summary(played))
+    else:
+        show(simulation_text(played))
+    if folder is not None:
+        from busbar.simulator.report import write_report
+
+        say(f"Report: {write_report(played, folder)}")
+    return FINE if all_met(played) else BROKEN
+
+
+def demo(
+    folder: Annotated[
+        str, typer.Argument(metavar="[DIR]", help="Where the report goes.", show_default=True)
+    ] = f"reports/{_DEMO}",
+    as_json: JsonOption = False,
+) -> int:
+    """Play the shipped night of a two-feeder bus depot, and write its report."""
+    from busbar.bootstrap import play_scenario, shipped_scenario
+    from busbar.entrypoints.progress import progress_bar
+    from busbar.entrypoints.render_simulation import demo_text
+    from busbar.simulator.report import write_report
+    from busbar.simulator.results import all_met, summary
+    from busbar.simulator.scenario_file import load_scenario
+
+    into = _folder(folder, "DIR")
+    found = load_scenario(shipped_scenario(_DEMO))
+    with progress_bar(f"Playing {found.id}") as step:
+        played = play_scenario(found, seed=None, database=None, progress=step)
+    if as_json:
+        print_document(summary(played))
+    else:
+        show(demo_text(played))
+    say(f"Report: {write_report(played, into)}")
+    return FINE if all_met(played) else BROKEN
+
+
+def _folder(name: str, option: str) -> Path:
+    """A folder to write into, made if need be. Raises RefusedError where that cannot be."""
+    folder = Path(name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        rule = f"This folder cannot be made: {error.strerror}."
+        problem = Problem(path=option, value=name, rule=rule, fix="Name a folder that you may write to.")
+        raise RefusedError((problem,)) from error
+    return folder

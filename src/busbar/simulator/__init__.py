@@ -1,0 +1,1 @@
+"""The same engine in a made-up depot with made-up time."""
