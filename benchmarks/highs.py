@@ -36,8 +36,8 @@ def maximum_throughput(projection: Projection, snapshot: Snapshot) -> highspy.Hi
     lp.row_upper_ = np.zeros(flows)
     starts, index, value = _columns(projection, nodes, groups)
     lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_ = starts
-    lp.a_matrix_.index_ = index
+    lp.a_matrix_.start_ = starts  # type: ignore[assignment]
+    lp.a_matrix_.index_ = index  # type: ignore[assignment]
     lp.a_matrix_.value_ = value
     return lp
 
@@ -50,7 +50,9 @@ def _room_as_floats(room: npt.NDArray[np.int64], frame: Frame) -> Floats:
     return np.where(room[:, :, -1] >= UNLIMITED, np.inf, value * frame.unit)
 
 
-def _columns(projection: Projection, nodes: int, groups: int) -> tuple[npt.NDArray[np.int32], ...]:
+def _columns(
+    projection: Projection, nodes: int, groups: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Floats]:
     frame = projection.frame
     group = np.arange(groups)
     lengths: list[npt.NDArray[np.int64]] = []
@@ -74,12 +76,12 @@ def _columns(projection: Projection, nodes: int, groups: int) -> tuple[npt.NDArr
         parts_value.append(weights[leaf][used])
         lengths.append(np.array([len(used)], dtype=np.int64))
     starts = np.concatenate(([0], np.cumsum(np.concatenate(lengths))))
-    return starts.astype(np.int32), np.concatenate(parts_index).astype(np.int32), np.concatenate(parts_value)  # type: ignore[return-value]
+    return starts.astype(np.int32), np.concatenate(parts_index).astype(np.int32), np.concatenate(parts_value)
 
 
 def solver() -> highspy.Highs:
     """A quiet solver on one thread."""
-    found = highspy.Highs()
+    found = highspy.Highs()  # type: ignore[no-untyped-call]
     found.setOptionValue("output_flag", False)
     found.setOptionValue("threads", 1)
     return found

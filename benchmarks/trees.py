@@ -50,7 +50,7 @@ def _charge_point(rng: random.Random, name: str, circuit: str, rows: int) -> tup
     count = CONNECTORS_PER_CHARGE_POINT
     if rows == 1 or rng.random() < 0.5:
         rating = rng.choice([50_000, 75_000, 150_000])
-        wires = [PHASES] * count
+        wires: list[tuple[Phase, ...]] = [PHASES] * count
         each, current, minimum, step = rating, CurrentKind.DC, 5_000, 100
         demand_w = rating / 0.94
     else:
@@ -93,6 +93,9 @@ def random_snapshot(projection: Projection, *, seed: int, refused_minima: bool =
     base: dict[str, Amount] = {}
     for circuit in projection.depot.circuits:
         if not circuit.meter:
+            if refused_minima:
+                # Its own figure: what the circuits carry is not to fill the grid connection as well.
+                base[circuit.id] = ActivePower(w=0)
             continue
         match circuit.default_operating_capacity:
             case ActivePower(w=w):

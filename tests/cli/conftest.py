@@ -3,29 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cli_runs import ROOT, Answer, Run
 
 from busbar.entrypoints.cli import main
-
-ROOT = Path(__file__).parents[2]
-DEPOT = "scenarios/examples/depot.yaml"
-SNAPSHOT = "scenarios/examples/snapshot.yaml"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Answer]
 
 
 @pytest.fixture(autouse=True)

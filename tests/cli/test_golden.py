@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-
-from tests.cli.conftest import DEPOT, SNAPSHOT, Run
+from cli_runs import DEPOT, SNAPSHOT, Run
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -68,18 +68,23 @@ class Shape:
     """Line-to-line connectors."""
 
 
+def sometimes(draw: st.DrawFn, one_in: int) -> bool:
+    """True about once in so many draws (unlike whole numbers, which favour their ends)."""
+    return draw(st.sampled_from((False,) * (one_in - 1) + (True,)))
+
+
 def amounts(
     draw: st.DrawFn, *, phases: tuple[Phase, ...], scale_ma: int, voltage_v: int, kinds: str = "AaSP"
 ) -> Amount:
     """A limit of about `scale_ma` per phase: A, per-phase (a)mperes, kVA (S) or kW (P); zero now and then."""
     kind = draw(st.sampled_from(kinds))
-    size = draw(st.sampled_from((0, 300, 600, 850, 1000, 1000, 1300, 2000, 5000)))
+    size = draw(st.sampled_from((1000, 300, 600, 850, 1000, 1300, 2000, 3000, 3000, 5000, 0)))
     ma = scale_ma * size // 1000 + draw(st.integers(0, 999)) * (size > 0)
     match kind:
         case "A":
             return Current(l1_ma=ma, l2_ma=ma, l3_ma=ma)
         case "a":
-            each = {phase: ma * draw(st.sampled_from((0, 500, 1000, 1100))) // 1000 for phase in phases}
+            each = {phase: ma * draw(st.sampled_from((1000, 1000, 500, 1100, 0))) // 1000 for phase in phases}
             return Current(l1_ma=each.get(Phase.L1), l2_ma=each.get(Phase.L2), l3_ma=each.get(Phase.L3))
         case "S":
             return ApparentPower(va=ma * voltage_v * len(phases) // 1732)
@@ -100,7 +105,7 @@ def part_of(amount: Amount, permille: int) -> Amount:
 
 
 def _phases_within(draw: st.DrawFn, phases: tuple[Phase, ...]) -> tuple[Phase, ...] | None:
-    if draw(st.integers(0, 5)):
+    if not sometimes(draw, 6):
         return None
     kept = tuple(phase for phase in phases if draw(st.booleans()))
     return kept or None
@@ -125,7 +130,7 @@ def _circuits(
                 parent = 0
         above = PHASES if parent is None else phases[parent]
         own_phases = _phases_within(draw, above)
-        own_voltage = draw(st.sampled_from(_LEVELS_V)) if draw(st.integers(0, 5)) == 0 else None
+        own_voltage = draw(st.sampled_from(_LEVELS_V)) if sometimes(draw, 6) else None
         there = own_phases or above
         voltage = own_voltage or (nominal_v if parent is None else voltages[parent])
         phases.append(there)
@@ -133,14 +138,14 @@ def _circuits(
         depths.append(0 if parent is None else depths[parent] + 1)
         scale = draw(st.sampled_from((40_000, 120_000, 400_000))) * nominal_v // voltage
         default = amounts(draw, phases=there, scale_ma=scale, voltage_v=voltage)
-        safe = part_of(default, draw(st.sampled_from((0, 300, 700, 1000)))) if draw(st.booleans()) else None
+        safe = part_of(default, draw(st.sampled_from((1000, 700, 700, 300, 0)))) if draw(st.booleans()) else None
         rating = None
-        if draw(st.integers(0, 2)) == 0:
+        if sometimes(draw, 3):
             same = part_of(default, draw(st.sampled_from((1000, 1200))))
             other = amounts(draw, phases=there, scale_ma=scale, voltage_v=voltage, kinds="AaS")
             rating = other if isinstance(default, ActivePower) else same
         base = None
-        if draw(st.integers(0, 3)) == 0:
+        if sometimes(draw, 4):
             base = amounts(draw, phases=there, scale_ma=scale // 4, voltage_v=voltage)
         circuits.append(
             Circuit(
@@ -159,7 +164,7 @@ def _circuits(
 
 def _connector(draw: st.DrawFn, number: int, *, is_ac: bool, phases: tuple[Phase, ...], shape: Shape) -> Connector:
     if is_ac:
-        rating = draw(st.sampled_from((16_000, 32_000, 32_000, 63_000, 12_345, 0)))
+        rating = draw(st.sampled_from((32_000, 16_000, 32_000, 63_000, 63_000, 12_345, 0)))
         minimum = draw(st.sampled_from((6000, 6000, 0, 4350, 6001)))
         step = draw(st.sampled_from(_STEPS_MA))
     else:
@@ -167,12 +172,12 @@ def _connector(draw: st.DrawFn, number: int, *, is_ac: bool, phases: tuple[Phase
         minimum = draw(st.sampled_from((10_000, 10_000, 0, 5001)))
         step = draw(st.sampled_from(_STEPS_W))
     steps: tuple[int, ...] = ()
-    if shape.minima and rating and draw(st.integers(0, 4)) == 0:
+    if shape.minima and rating and sometimes(draw, 5):
         eighths = draw(st.sets(st.integers(1, 8), min_size=1, max_size=5))
         steps = tuple(sorted(rating * eighth // 8 for eighth in eighths))
         minimum = min(minimum, steps[-1])
     fallback = 0
-    if shape.fallbacks and draw(st.integers(0, 2)) == 0:
+    if shape.fallbacks and sometimes(draw, 3):
         fallback = min(rating, draw(st.sampled_from((minimum, 4000, 8000, rating))))
     wired: tuple[Phase, ...] = PHASES
     line_to_line = False
@@ -215,11 +220,11 @@ def depots(draw: st.DrawFn, shape: Shape = Shape()) -> Depot:
                 efficiency_permille=1000 if is_ac else draw(st.sampled_from(_EFFICIENCIES)),
                 power_factor_permille=draw(st.sampled_from(_POWER_FACTORS)),
                 idle_load_w=draw(st.sampled_from((0, 0, 50, 1234))),
-                in_service=draw(st.integers(0, 7)) > 0,
+                in_service=not sometimes(draw, 10),
             )
         )
     limit = None
-    if draw(st.integers(0, 3)) == 0:
+    if sometimes(draw, 4):
         limit = amounts(draw, phases=PHASES, scale_ma=200_000, voltage_v=nominal_v)
     return Depot(
         id="depot",
@@ -241,7 +246,7 @@ def _about_nodes(
     envelopes: dict[str, Amount] = {}
     nominal_v = projection.depot.voltage_v
     for node, kind in enumerate(projection.kinds):
-        if kind is NodeKind.CONNECTOR or draw(st.integers(0, 2)):
+        if kind is NodeKind.CONNECTOR or not sometimes(draw, 3):
             continue
         node_id, phases = projection.node_ids[node], projection.phases[node]
         voltage_v = int(projection.voltage_v[node])
@@ -273,9 +278,9 @@ def snapshots(draw: st.DrawFn, projection: Projection) -> Snapshot:
     for leaf in range(n):
         rating, minimum = int(projection.max_rating[leaf]), int(projection.minimum[leaf])
         request[leaf] = draw(
-            st.sampled_from((rating, rating, rating * 2, 0, minimum // 2, 1, rating * 2 // 3, minimum + 1))
+            st.sampled_from((rating, rating, rating, rating * 2, rating * 2 // 3, minimum + 1, minimum // 2, 1, 0))
         )
-        if draw(st.integers(0, 9)) == 0:
+        if sometimes(draw, 10):
             columns["out_of_reach"][leaf] = True
             columns["committed"][leaf] = draw(st.sampled_from((0, rating // 2, rating)))
         if not tells:
@@ -293,7 +298,7 @@ def snapshots(draw: st.DrawFn, projection: Projection) -> Snapshot:
             columns["charging_for_s"][leaf] = draw(seconds)
         if state in ("waiting", "stopped"):
             columns["waiting_for_s"][leaf] = draw(seconds)
-        if state == "stopped" or draw(st.integers(0, 5)) == 0:
+        if state == "stopped" or sometimes(draw, 6):
             columns["stopped_ago_s"][leaf] = draw(seconds)
     return snapshot_from_arrays(
         projection, at=AT, request=request, base_load=base, modes=modes, envelopes=envelopes, **columns

@@ -239,7 +239,13 @@ def _counterfactuals(
     lifted = _lifted_until_free(projection, snapshot, allocation, leaf, found, strategy, fair_in)
     if lifted and lifted != some:
         results.append(_computed(projection, snapshot, leaf, found, lifted, strategy, fair_in))
-    better = [result for result in results if result.setpoint > allocation.setpoint[leaf]]
+    # What does not help is said only where nothing does; what takes more for the same is not worth saying.
+    reached = int(allocation.setpoint[leaf])
+    better: list[Counterfactual] = []
+    for result in results:
+        if result.setpoint > reached:
+            better.append(result)
+            reached = result.setpoint
     return better or results[:1]
 
 

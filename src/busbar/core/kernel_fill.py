@@ -73,7 +73,7 @@ admit: Any = njit(cache=True)(_admit)
 def _is_any_overfull(left: Ints) -> bool:
     """Whether any row holds more than is available."""
     top = left.shape[1] - 1
-    for entry in range(left.shape[0]):
+    for entry in range(left.shape[0]):  # noqa: SIM110 (compiled)
         if left[entry, top] < 0:
             return True
     return False
@@ -497,16 +497,18 @@ def _bind(
     at_group = np.full(leaves, -1, dtype=np.int32)
     target = np.zeros(leaves, dtype=np.int64)
     for leaf in range(leaves):
-        if verdict[leaf] == NOTHING_WANTED:
+        if wanted[leaf] <= 0:
             continue
+        # Nothing can be given to a connector rated zero, whatever its vehicle wants.
+        admitted = verdict[leaf] == ADMITTED or verdict[leaf] == NOTHING_WANTED
         begin, end = steps_first[leaf], steps_last[leaf]
         value = next_value(setpoint[leaf], minimum[leaf], step[leaf], begin, end, allowed)
         if verdict[leaf] == RESTART_GAP:
             value = next_value(minimum[leaf], minimum[leaf], step[leaf], begin, end, allowed)
-        elif verdict[leaf] == ADMITTED and (value < 0 or value > wanted[leaf]):
+        elif admitted and (value < 0 or value > wanted[leaf]):
             kind[leaf] = BOUND_BY_REQUEST
             continue
-        elif verdict[leaf] == ADMITTED and value > max_rating[leaf]:
+        elif admitted and value > max_rating[leaf]:
             kind[leaf] = BOUND_BY_RATING
             target[leaf] = value
             continue
@@ -514,7 +516,7 @@ def _bind(
         more = max(0, value - reserved[leaf])
         node = leaf_parent[leaf]
         while node >= 0:
-            entry = refusing_entry(left, first, group, node, weight, leaf_class[leaf], more, bits)
+            entry = np.int64(refusing_entry(left, first, group, node, weight, leaf_class[leaf], more, bits))
             if entry >= 0:
                 kind[leaf] = BOUND_BY_ROW
                 at_node[leaf] = node

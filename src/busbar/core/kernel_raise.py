@@ -21,6 +21,8 @@ _CLOSE = 1e-12
 
 def _level_when_full(start: Floats, end: Floats, rate: Floats, first: int, last: int, room: float) -> float:
     """The level at which the leaves first..last together take `room`; they would take more at their ends."""
+    if last - first == 1 and rate[first] > 0.0:
+        return start[first] + room / rate[first]
     low, high, total, reach = np.inf, -np.inf, 0.0, 0.0
     for leaf in range(first, last):
         if rate[leaf] > 0.0:
@@ -68,10 +70,11 @@ def _touched(
     first: Indices,
     last: Indices,
     stack: Indices,
+    home: Indices,
 ) -> int:
     """The nodes above the leaves who[:count], parents first, each with its range of them; `slot` maps a node back.
 
-    `slot` is -1 everywhere on entry.
+    `slot` is -1 everywhere on entry; `home` [P] is the slot of the node right above each leaf.
     """
     found = 0
     for position in range(count):
@@ -88,7 +91,8 @@ def _touched(
             first[found] = position
             last[found] = position
             found += 1
-        last[slot[leaf_parent[who[position]]]] = position + 1
+        home[position] = slot[leaf_parent[who[position]]]
+        last[home[position]] = position + 1
     for index in range(found - 1, 0, -1):
         above = slot[parent[nodes[index]]]
         last[above] = max(last[above], last[index])
@@ -106,9 +110,8 @@ def _fill_rows(
     found: int,
     parent: Indices,
     slot: Indices,
-    who: Indices,
+    home: Indices,
     count: int,
-    leaf_parent: Indices,
     start: Floats,
     end: Floats,
     rate: Floats,
@@ -124,7 +127,7 @@ def _fill_rows(
         for position in range(count):
             cap[group, position] = end[position]
             by[group, position] = -1
-            most[slot[leaf_parent[who[position]]]] += rate[group, position] * (end[position] - start[position])
+            most[home[position]] += rate[group, position] * (end[position] - start[position])
         for index in range(found - 1, -1, -1):
             node = nodes[index]
             limit = room[node, group]
@@ -152,9 +155,8 @@ def _settle(
     found: int,
     parent: Indices,
     slot: Indices,
-    who: Indices,
+    home: Indices,
     count: int,
-    leaf_parent: Indices,
     level: Floats,
     final: npt.NDArray[np.bool_],
 ) -> None:
@@ -168,7 +170,7 @@ def _settle(
         level[position] = lowest
         for group in range(groups):
             if rate[group, position] > 0.0 and cap[group, position] > lowest + _CLOSE * abs(lowest):
-                disturbed[slot[leaf_parent[who[position]]], group] = True
+                disturbed[home[position], group] = True
     for index in range(found - 1, 0, -1):
         above = slot[parent[nodes[index]]]
         for group in range(groups):
@@ -223,6 +225,7 @@ def _raise_tier(
     rate, cap = np.empty((groups, count)), np.empty((groups, count))
     by = np.empty((groups, count), dtype=np.int32)
     level, final = np.empty(count), np.empty(count, dtype=np.bool_)
+    home = np.empty(count, dtype=np.int32)
     for position in range(count):
         leaf = who[position]
         start[position] = offset[leaf] + floor[leaf] / weight[leaf]
@@ -230,29 +233,12 @@ def _raise_tier(
         for group in range(groups):
             rate[group, position] = load_weight[leaf_class[leaf], group] * weight[leaf]
     while count > 0:
-        found = touched(who, count, leaf_parent, parent, slot, nodes, first, last, stack)
+        found = touched(who, count, leaf_parent, parent, slot, nodes, first, last, stack, home)
         settled = np.empty((found, groups))
         for index in range(found):
             settled[index] = highest[nodes[index]]
-        fill_rows(
-            room,
-            nodes,
-            first,
-            last,
-            found,
-            parent,
-            slot,
-            who,
-            count,
-            leaf_parent,
-            start,
-            end,
-            rate,
-            settled,
-            cap,
-            by,
-        )
-        settle(cap, by, rate, nodes, found, parent, slot, who, count, leaf_parent, level, final)
+        fill_rows(room, nodes, first, last, found, parent, slot, home, count, start, end, rate, settled, cap, by)
+        settle(cap, by, rate, nodes, found, parent, slot, home, count, level, final)
         taken = np.zeros((found, groups))
         left = 0
         for position in range(count):
@@ -266,7 +252,7 @@ def _raise_tier(
                 value[leaf] = ceiling[leaf]
             else:
                 value[leaf] = min(ceiling[leaf], max(floor[leaf], weight[leaf] * (level[position] - offset[leaf])))
-            index = slot[leaf_parent[leaf]]
+            index = home[position]
             for group in range(groups):
                 if rate[group, position] > 0.0:
                     taken[index, group] += load_weight[leaf_class[leaf], group] * (value[leaf] - floor[leaf])

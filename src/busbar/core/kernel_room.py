@@ -130,21 +130,24 @@ def _keep_what_can_refuse(
     `left` is what remains when every leaf's `idle` [n] is taken. A node passes on at most what it lets through.
     """
     nodes, groups, limbs = room.shape
-    used, rise = np.zeros_like(room), np.zeros_like(room)
+    rise = np.zeros_like(room)
+    any_idle = False
+    for leaf in range(len(idle)):
+        any_idle |= idle[leaf] > 0
+    used = np.zeros_like(room) if any_idle else np.zeros((0, groups, limbs), dtype=np.int64)
     limited = np.zeros(groups, dtype=np.bool_)
     for node in range(nodes):
         for group in range(groups):
             limited[group] |= room[node, group, limbs - 1] <= OPEN_TOP
     for leaf in range(len(idle)):
+        if most[leaf] <= 0:
+            continue
         node, load = leaf_parent[leaf], leaf_class[leaf]
-        if idle[leaf] > 0:
-            for group in range(groups):
-                if limited[group]:
+        for group in range(groups):
+            if limited[group]:
+                add_product(rise[node, group], weight[load, group], most[leaf], bits)
+                if idle[leaf] > 0:
                     add_product(used[node, group], weight[load, group], idle[leaf], bits)
-        if most[leaf] > 0:
-            for group in range(groups):
-                if limited[group]:
-                    add_product(rise[node, group], weight[load, group], most[leaf], bits)
     kept = np.zeros((nodes, groups), dtype=np.bool_)
     count = 0
     for node in range(nodes - 1, -1, -1):
@@ -156,12 +159,13 @@ def _keep_what_can_refuse(
             if is_less(room[node, group], through):
                 kept[node, group] = True
                 count += 1
-                through = used[node, group]
-                if is_less(through, room[node, group]):
-                    through = room[node, group]
+                through = room[node, group]
+                if any_idle and is_less(through, used[node, group]):
+                    through = used[node, group]
             if above >= 0:
                 add(rise[above, group], through, bits)
-                add(used[above, group], used[node, group], bits)
+                if any_idle:
+                    add(used[above, group], used[node, group], bits)
     first = np.zeros(nodes + 1, dtype=np.int32)
     of_group = np.empty(count, dtype=np.int32)
     left = np.empty((count, limbs), dtype=np.int64)
@@ -172,9 +176,9 @@ def _keep_what_can_refuse(
         for group in range(groups):
             if kept[node, group]:
                 of_group[found] = group
-                left[found] = 0
-                add_product(left[found], used[node, group], -1, bits)
-                add(left[found], room[node, group], bits)
+                left[found] = room[node, group]
+                if any_idle:
+                    add_product(left[found], used[node, group], -1, bits)
                 found += 1
         above = parent[node]
         if above >= 0:

@@ -108,6 +108,22 @@ def load_rows(amount: Amount, scale: Scale, *, voltage_v: int, phases: Sequence[
     return (line[0], line[1], line[2], total)
 
 
+def balanced_rows(amount: Current, watts_per_ma: tuple[int, int]) -> Load:
+    """`load_rows` of amperes at the depot's own voltage on all three phases, where most base loads are measured.
+
+    `watts_per_ma` is numerator and denominator of what one mA counts on the total (`watts_per_ma`).
+    """
+    l1, l2, l3 = amount.l1_ma or 0, amount.l2_ma or 0, amount.l3_ma or 0
+    consumed = (l1 if l1 > 0 else 0) + (l2 if l2 > 0 else 0) + (l3 if l3 > 0 else 0)
+    return (l1, l2, l3, -(-consumed * watts_per_ma[0] // watts_per_ma[1]))
+
+
+def watts_per_ma(scale: Scale) -> tuple[int, int]:
+    """At unity power factor and the highest voltage, on one phase."""
+    highest = scale.nominal_v * (1000 + scale.margin_permille) * SQRT3.denominator
+    return highest, 10**6 * SQRT3.numerator
+
+
 def _power_ma(w: int, scale: Scale, phase_count: int) -> int:
     """mA on each line of a balanced power at the base power factor and the lowest voltage; rounded up."""
     low = 1000 - scale.margin_permille

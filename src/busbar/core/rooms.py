@@ -16,12 +16,15 @@ from busbar.core.limits import (
     assumed_base,
     assumed_rows,
     available_ticks,
+    balanced_rows,
     flow_limit,
     limit_ticks,
     load_rows,
+    watts_per_ma,
 )
 from busbar.core.projection import Projection
 from busbar.core.snapshot import Mode, Snapshot
+from busbar.core.units import PHASES, Current
 
 Ints = npt.NDArray[np.int64]
 
@@ -90,12 +93,16 @@ def _base_loads(projection: Projection, snapshot: Snapshot, safe: frozenset[int]
     frame = projection.frame
     nodes: list[int] = []
     figures: list[Load] = []
+    per_ma = watts_per_ma(frame.scale)
     for node_id, amount in snapshot.base_load.items():
         node = projection.node_index[node_id]
-        nodes.append(int(frame.inner_of[node]))
-        figures.append(
-            load_rows(amount, frame.scale, voltage_v=int(projection.voltage_v[node]), phases=projection.phases[node])
-        )
+        phases, voltage_v = projection.phases[node], projection.voltage_v[node]
+        nodes.append(node)
+        if type(amount) is Current and phases is PHASES and voltage_v == frame.scale.nominal_v:
+            figures.append(balanced_rows(amount, per_ma))
+        else:
+            figures.append(load_rows(amount, frame.scale, voltage_v=int(voltage_v), phases=phases))
+    nodes = frame.inner_of[nodes].tolist() if nodes else []
     # The base load of a SAFE node is not known, whatever was last seen: what its safe capacity assumes takes its place.
     for inner in sorted(safe):
         nodes.append(inner)
@@ -104,8 +111,7 @@ def _base_loads(projection: Projection, snapshot: Snapshot, safe: frozenset[int]
     figure = np.zeros_like(frame.base)
     if nodes:
         given[nodes] = True
-        for inner, load in zip(nodes, figures, strict=True):
-            figure[inner] = load
+        figure[nodes] = figures
     base, touched = np.empty_like(frame.base), np.zeros_like(given)
     kernel_room.base_up(frame.parent, given, figure, frame.base, frame.has_own_base, base, touched)
     return base, touched

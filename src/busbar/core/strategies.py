@@ -135,10 +135,11 @@ def turn_order(snapshot: Snapshot) -> Indices:
     Where it is not known since when a vehicle charges, its turn is taken to be as young as the latest stop anywhere:
     somebody may have been stopped for its sake.
     """
-    waiting = np.nan_to_num(snapshot.waiting_for_s, nan=0.0)
     arrived = np.nan_to_num(snapshot.arrived_ago_s, nan=0.0)
-    if not (snapshot.charging.any() or waiting.any() or arrived.any()):
-        return np.arange(len(waiting), dtype=np.int32)
+    known = np.isfinite(snapshot.waiting_for_s)
+    if not (snapshot.charging.any() or known.any()):
+        return np.argsort(-arrived, kind="stable").astype(np.int32)
+    waiting = np.where(known, snapshot.waiting_for_s, 0.0)
     latest_stop = np.nanmin(snapshot.stopped_ago_s) if np.isfinite(snapshot.stopped_ago_s).any() else np.inf
     charging_for = np.where(np.isnan(snapshot.charging_for_s), latest_stop, snapshot.charging_for_s)
     group = np.select(

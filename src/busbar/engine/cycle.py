@@ -1,22 +1,23 @@
 """The cycle: one rebalance as the engine does it, whether the depot is real or simulated (design section 1)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 
 import numpy as np
 
-from busbar.core.allocation import Allocation, Outcome
+from busbar.core.allocation import Allocation, Outcome, Stop
 from busbar.core.audit import audit
-from busbar.core.balance import as_failed, balance
+from busbar.core.balance import as_failed, balance, demand_of
 from busbar.core.depot import FairIn
-from busbar.core.describe import NodeState, bindings, node_figures, supply_w
+from busbar.core.describe import bindings, supply_w
 from busbar.core.projection import Projection
-from busbar.core.rooms import rooms
+from busbar.core.rooms import Rooms, rooms
 from busbar.core.snapshot import Ints, Snapshot
 from busbar.core.strategies import Strategy
 from busbar.engine.cut import cut_to_fit
 from busbar.engine.ports import AllocationRecord, CycleOutcome, CycleRecord
+from busbar.engine.states import node_states
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,33 +56,62 @@ def run_cycle(
     """
     began_us = clock_us()
     allocation = balance(projection, snapshot, strategy=strategy, fair_in=fair_in)
+    cycle = conclude(projection, snapshot, allocation, number=number, trigger=trigger, before=before)
+    return replace(cycle, record=replace(cycle.record, duration_us=clock_us() - began_us))
+
+
+def conclude(
+    projection: Projection,
+    snapshot: Snapshot,
+    allocation: Allocation,
+    *,
+    number: int,
+    trigger: str,
+    before: Cycle | None = None,
+) -> Cycle:
+    """Audit an allocation and say what holds from now on. Pure; `before` as in `run_cycle`."""
     violations = tuple(str(violation) for violation in audit(projection, snapshot, allocation))
-    setpoint = allocation.setpoint
     if violations:
         allocation = as_failed(allocation)
-        running = np.zeros_like(setpoint) if before is None else before.setpoint
-        setpoint = cut_to_fit(projection, snapshot, running)
-    outcome = CycleOutcome(allocation.outcome.value)
-    if not violations and before is not None and _is_same(before, snapshot, allocation):
-        outcome = CycleOutcome.UNCHANGED
-    is_whole = outcome is not CycleOutcome.UNCHANGED
-    allocations = _allocation_records(projection, snapshot, allocation, setpoint) if is_whole else ()
-    node_states = _node_states(projection, snapshot, allocation) if is_whole else {}
+        running = np.zeros_like(allocation.setpoint) if before is None else before.setpoint
+        in_force = _what_still_fits(projection, snapshot, allocation, running)
+        outcome = CycleOutcome.FAILED
+    elif before is not None and _is_same(before, snapshot, allocation):
+        in_force, outcome = allocation, CycleOutcome.UNCHANGED
+    else:
+        in_force, outcome = allocation, CycleOutcome(allocation.outcome.value)
+    allocations: tuple[AllocationRecord, ...] = ()
+    states: dict[str, str] = {}
+    if outcome is not CycleOutcome.UNCHANGED:
+        found = rooms(projection, snapshot)
+        allocations = _allocation_records(projection, snapshot, in_force, found)
+        states = node_states(projection, in_force, found)
     return Cycle(
         snapshot=snapshot,
         allocation=allocation,
-        setpoint=setpoint,
+        setpoint=in_force.setpoint,
         record=CycleRecord(
             number=number,
             at=snapshot.at.astimezone(UTC),
             trigger=trigger,
             strategy=allocation.strategy,
             outcome=outcome,
-            duration_us=clock_us() - began_us,
+            duration_us=0,
             allocations=allocations,
-            node_states=node_states,
+            node_states=states,
             violations=violations,
         ),
+    )
+
+
+def _what_still_fits(projection: Projection, snapshot: Snapshot, refused: Allocation, running: Ints) -> Allocation:
+    """What holds in place of a refused allocation. Nobody is said to be bound: that was found out for the refused one."""
+    setpoint = cut_to_fit(projection, snapshot, running)
+    return replace(
+        refused,
+        setpoint=setpoint,
+        reserved=np.maximum(setpoint, demand_of(projection, snapshot).idle),
+        stopped_by=np.zeros_like(refused.stopped_by),
     )
 
 
@@ -102,25 +132,36 @@ def _is_same(before: Cycle, snapshot: Snapshot, allocation: Allocation) -> bool:
 
 
 def _allocation_records(
-    projection: Projection, snapshot: Snapshot, allocation: Allocation, setpoint: Ints
+    projection: Projection, snapshot: Snapshot, allocation: Allocation, found: Rooms
 ) -> tuple[AllocationRecord, ...]:
-    found = rooms(projection, snapshot)
-    records = []
-    for leaf in np.flatnonzero(snapshot.present).tolist():
-        stopped = bindings(projection, snapshot, allocation, leaf, found=found)
-        records.append(
-            AllocationRecord(
-                leaf=projection.leaf_ids[leaf],
-                request=int(snapshot.request[leaf]),
-                setpoint=int(setpoint[leaf]),
-                unit="mA" if projection.is_ac[leaf] else "W",
-                power_w=supply_w(projection, leaf, int(setpoint[leaf])),
-                bound_by=stopped[0].document() if stopped else None,
-            )
+    """One per vehicle."""
+    known: dict[tuple[int, ...], dict[str, str | None]] = {}
+
+    def bound_by(leaf: int) -> dict[str, str | None] | None:
+        """What stopped a leaf; alike leaves that the same node refuses the same are asked about once."""
+        is_row = int(allocation.stopped_by[leaf]) == Stop.ROW
+        alike = (
+            int(allocation.bound_node[leaf]),
+            int(projection.leaf_class[leaf]),
+            int(allocation.next_value[leaf] - allocation.reserved[leaf]),
+            int(allocation.verdict[leaf]),
         )
-    return tuple(records)
+        if is_row and alike in known:
+            return known[alike]
+        stopped = bindings(projection, snapshot, allocation, leaf, found=found)
+        document = stopped[0].document() if stopped else None
+        if is_row and document is not None:
+            known[alike] = document
+        return document
 
-
-def _node_states(projection: Projection, snapshot: Snapshot, allocation: Allocation) -> dict[str, str]:
-    figures = node_figures(projection, snapshot, allocation)
-    return {figure.id: figure.state.value for figure in figures if figure.state is not NodeState.OK}
+    return tuple(
+        AllocationRecord(
+            leaf=projection.leaf_ids[leaf],
+            request=int(snapshot.request[leaf]),
+            setpoint=int(allocation.setpoint[leaf]),
+            unit="mA" if projection.is_ac[leaf] else "W",
+            power_w=supply_w(projection, leaf, int(allocation.setpoint[leaf])),
+            bound_by=bound_by(leaf),
+        )
+        for leaf in np.flatnonzero(snapshot.present).tolist()
+    )

@@ -29,6 +29,7 @@ app.command("balance")(command_balance.balance)
 app.command("explain")(command_balance.explain)
 app.command("import")(command_depot.import_)
 app.command("simulate")(command_simulate.simulate)
+app.command("compare")(command_simulate.compare)
 app.command("demo")(command_simulate.demo)
 app.command("serve")(command_serve.serve)
 

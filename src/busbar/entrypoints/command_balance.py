@@ -23,7 +23,7 @@ from busbar.entrypoints.options import (
     LeavesOption,
     SnapshotArgument,
     StrategyOption,
-    chosen_strategy,
+    known_strategy,
 )
 from busbar.entrypoints.screen import print_document, say, show
 
@@ -45,7 +45,7 @@ def _question(
     from busbar.adapters.files.snapshot_file import load_snapshot
 
     found = load_depot(depot)
-    chosen = chosen_strategy(strategy, found)
+    chosen = found.strategy if strategy is None else known_strategy(strategy)
     projection = project(found, leaves=leaves or found.leaves)
     return _Question(
         projection=projection,
@@ -64,7 +64,7 @@ def balance(
     depth: DepthOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Share what the wiring can carry among the vehicles that want it, once; nothing is sent."""
+    """Share what the wiring can carry, once; sends nothing."""
     from busbar.core.audit import audit
     from busbar.core.balance import as_failed
     from busbar.core.balance import balance as balance_once
@@ -98,7 +98,7 @@ def explain(
     fair_in: FairInOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Say why one connector gets what it gets, and what would help."""
+    """Say why a connector gets what it gets."""
     asked = _question(depot, snapshot, strategy, leaves, fair_in)
     _refuse_unknown(asked.projection, connector)
     from busbar.core.explain import explain as explain_one

@@ -16,7 +16,7 @@ from busbar.entrypoints.screen import print_document, say, show
 
 
 def validate(depot: DepotArgument, as_json: JsonOption = False) -> int:
-    """Check a depot file; every mistake is named with its line and how to mend it."""
+    """Check a depot file, naming every mistake and its fix."""
     from busbar.adapters.files.depot_file import load_depot
     from busbar.core.projection import project
     from busbar.entrypoints.documents import validation_document, warning_text
@@ -35,13 +35,13 @@ def validate(depot: DepotArgument, as_json: JsonOption = False) -> int:
     if as_json:
         print_document(validation_document((), warnings))
         return FINE
-    show(f"{depot}: valid. Depot {found.id} has {counts(projection.kinds)}.")
+    show(f"{depot} is valid.", f"{found.id}: {counts(projection.kinds)}.")
     say(*(f"Warning: {warning_text(warning)}" for warning in warnings))
     return FINE
 
 
 def tree(depot: DepotArgument, depth: DepthOption = None, as_json: JsonOption = False) -> int:
-    """Show how a depot is wired, its limits, and what is reserved for fallbacks."""
+    """Show a depot's wiring, its limits and what is reserved."""
     from busbar.adapters.files.depot_file import load_depot
     from busbar.core.projection import project
     from busbar.entrypoints.documents import warning_text
@@ -61,7 +61,7 @@ def tree(depot: DepotArgument, depth: DepthOption = None, as_json: JsonOption = 
 
 
 def import_(depot: DepotArgument, database: DatabaseOption = None, as_json: JsonOption = False) -> int:
-    """Store a depot and provision its microgrid; running it again changes nothing."""
+    """Store a depot and provision its microgrid."""
     from busbar.adapters.files.depot_file import load_depot
     from busbar.bootstrap import import_depot
     from busbar.core.projection import project

@@ -3,14 +3,16 @@
 Each command imports what it works with, because the simulator and the fill's compiler take a while to load.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from busbar.core.depot import STRATEGY_NAMES
 from busbar.core.errors import Problem, RefusedError
-from busbar.entrypoints.options import BROKEN, FINE, DatabaseOption, JsonOption
-from busbar.entrypoints.screen import print_document, say, show
+from busbar.entrypoints.options import BROKEN, FINE, DatabaseOption, JsonOption, known_strategy
+from busbar.entrypoints.screen import print_document, print_text, say, show
 
 ScenarioArgument = Annotated[str, typer.Argument(metavar="SCENARIO", help="Scenario file (YAML or JSON).")]
 SeedOption = Annotated[
@@ -50,13 +52,49 @@ def simulate(
     return FINE if all_met(played) else BROKEN
 
 
+def compare(
+    scenarios: Annotated[
+        list[str], typer.Argument(metavar="SCENARIO...", help="Scenario files (YAML or JSON).", show_default=False)
+    ],
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option("--strategy", metavar="NAME", help="Only this one; may be given several times. All by default."),
+    ] = None,
+    seed: SeedOption = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown.")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Play scenarios with every strategy, side by side."""
+    from busbar.entrypoints.progress import progress_bar
+    from busbar.entrypoints.render_simulation import comparison_text
+    from busbar.simulator.compare import Line, as_document, as_markdown
+    from busbar.simulator.compare import compare as compare_one
+    from busbar.simulator.scenario_file import load_scenario
+
+    strategies = [known_strategy(name) for name in strategy or STRATEGY_NAMES]
+    # All are read before any is played: a mistake in the last should not cost the time of the others.
+    found = [load_scenario(scenario) for scenario in scenarios]
+    lines: list[Line] = []
+    for one in found:
+        for name in strategies:
+            with progress_bar(f"Playing {one.id}, {name}") as step:
+                lines += compare_one(one, strategies=[name], seed=seed, progress=_counting(step))
+    if as_json:
+        print_document(as_document(lines))
+    elif markdown:
+        print_text(as_markdown(lines))
+    else:
+        show(comparison_text(lines))
+    return BROKEN if any(line.limits_broken for line in lines) else FINE
+
+
 def demo(
     folder: Annotated[
         str, typer.Argument(metavar="[DIR]", help="Where the report goes.", show_default=True)
     ] = f"reports/{_DEMO}",
     as_json: JsonOption = False,
 ) -> int:
-    """Play the shipped night of a two-feeder bus depot, and write its report."""
+    """Play a night of a bus depot and write its report."""
     from busbar.bootstrap import play_scenario, shipped_scenario
     from busbar.entrypoints.progress import progress_bar
     from busbar.entrypoints.render_simulation import demo_text
@@ -68,12 +106,22 @@ def demo(
     found = load_scenario(shipped_scenario(_DEMO))
     with progress_bar(f"Playing {found.id}") as step:
         played = play_scenario(found, seed=None, database=None, progress=step)
+    page = write_report(played, into)
     if as_json:
         print_document(summary(played))
+        say(f"Report: {page}")
     else:
-        show(demo_text(played))
-    say(f"Report: {write_report(played, into)}")
+        show(demo_text(played, page))
     return FINE if all_met(played) else BROKEN
+
+
+def _counting(step: Callable[[int, int], None]) -> Callable[[str, str, int, int], None]:
+    """Progress through one scenario with one strategy; which ones is said in the bar's title."""
+
+    def advance(_scenario: str, _strategy: str, done: int, count: int) -> None:
+        step(done, count)
+
+    return advance
 
 
 def _folder(name: str, option: str) -> Path:

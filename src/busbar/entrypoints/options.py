@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from busbar.core.depot import STRATEGY_NAMES, Depot, FairIn, Leaves
+from busbar.core.depot import STRATEGY_NAMES, FairIn, Leaves
 from busbar.core.errors import Problem, RefusedError
 from busbar.core.nearest import known_names, suggestion
 
@@ -39,17 +39,9 @@ DatabaseOption = Annotated[
 ]
 
 
-def chosen_strategy(given: str | None, depot: Depot) -> str:
-    """The strategy asked for, or the depot's own. Raises RefusedError for a name that is none."""
-    if given is None or given in STRATEGY_NAMES:
-        return given or depot.strategy
-    raise RefusedError(
-        (
-            Problem(
-                path="--strategy",
-                value=given,
-                rule="There is no such strategy.",
-                fix=suggestion(given, known_names(STRATEGY_NAMES)),
-            ),
-        )
-    )
+def known_strategy(name: str) -> str:
+    """The name of a strategy. Raises RefusedError where there is no such strategy."""
+    if name in STRATEGY_NAMES:
+        return name
+    fix = suggestion(name, known_names(STRATEGY_NAMES))
+    raise RefusedError((Problem(path="--strategy", value=name, rule="There is no such strategy.", fix=fix),))

@@ -50,8 +50,6 @@ def allocation_text(result: Balanced, *, depth: int | None = None) -> Renderable
     shown = Shown(
         projection=result.projection,
         figures=result.figures,
-        setpoint=result.allocation.setpoint,
-        reserved=result.allocation.reserved,
         columns=("limit", "flow", "headroom"),
         depth=depth,
     )
@@ -82,11 +80,11 @@ def _title(result: Balanced) -> Text:
     depot, allocation = result.projection.depot, result.allocation
     name = f", {depot.name}" if depot.name else ""
     at = result.snapshot.at.astimezone(ZoneInfo(depot.timezone))
-    text = Text(f"{depot.id}{name}\n", style="bold")
-    text.append(f"{at:%Y-%m-%d %H:%M:%S} {depot.timezone}, {allocation.strategy}", style="not bold")
-    text.append(f", fair in {allocation.fair_in.value}\n", style="not bold")
+    text = Text().append(f"{depot.id}{name}\n", style="bold")
+    text.append(f"{at:%Y-%m-%d %H:%M:%S} {depot.timezone}, {allocation.strategy}")
+    text.append(f", fair in {allocation.fair_in.value}\n")
     text.append(allocation.outcome.value, style=_OUTCOME_STYLES[allocation.outcome])
-    return text.append(f": {_outcome_in_words(result)}", style="not bold")
+    return text.append(f": {_outcome_in_words(result)}")
 
 
 def _outcome_in_words(result: Balanced) -> str:

@@ -9,9 +9,11 @@ from rich.text import Text
 
 _GAP = "  "
 _BARS = (20, 12, 8, 6)
+_LOOKS_FULL = 0.995
 _NARROWEST_NAME = 14
 _NARROWEST_TAIL = 21
 """A mode and a state."""
+_SHORTEST_REMARK = 4
 _FOLDED_TAIL = 30
 """A tail is folded to this width before remarks are cut."""
 
@@ -96,7 +98,8 @@ class TreeLines:
         first, *middle, used, last = self.headings
         figures = [heading.rjust(width) for heading, width in zip(middle, columns.cells, strict=True)]
         parts = [first.ljust(columns.name), *figures, used.ljust(columns.bar)]
-        return Text(_GAP.join([*parts, last] if columns.tail is not None else parts).rstrip(), style="bold")
+        heading = _GAP.join([*parts, last] if columns.tail is not None else parts)
+        return Text().append(heading.rstrip(), style="bold")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,26 +124,26 @@ def _line_texts(line: Line, columns: _Columns, width: int) -> Iterator[Text]:
     for value, size in zip(line.cells or ("",) * len(columns.cells), columns.cells, strict=True):
         text.append(_GAP + value.rjust(size))
     text.append(_GAP)
-    text.append_text(_bar(line.bar, columns.bar) if line.bar else Text(" " * columns.bar))
+    text.append_text(bar_text(line.bar, columns.bar) if line.bar else Text(" " * columns.bar))
     text.append(_GAP)
     text.append_text(tails[0])
     text.rstrip()
     yield text
     for rest in tails[1:]:
-        yield Text(line.below.ljust(columns.before_tail), style="dim").append_text(rest)
+        yield Text().append(line.below.ljust(columns.before_tail), style="dim").append_text(rest)
     if columns.tail is None and line.tail:
         indent = f"{line.below}  "
         for part in _folded(line.tail, width - len(indent)):
-            yield Text(indent, style="dim").append_text(part)
+            yield Text().append(indent, style="dim").append_text(part)
     yield from _notes(line, width)
 
 
 def _named(line: Line, width: int) -> Text:
-    text = Text(line.guide, style="dim").append(line.name, style="not dim")
-    left = width - len(text)
-    if line.remark and left > 4:
-        remark = line.remark if len(line.remark) <= left - 2 else line.remark[: left - 3] + "…"
-        text.append(f"  {remark}", style="dim")
+    text = Text().append(line.guide, style="dim").append(line.name)
+    left = width - len(text) - len(_GAP)
+    if line.remark and left >= min(len(line.remark), _SHORTEST_REMARK):
+        remark = line.remark if len(line.remark) <= left else line.remark[: left - 1] + "…"
+        text.append(f"{_GAP}{remark}", style="dim")
     if len(text) > width:
         text.truncate(width - 1)
         text.append("…")
@@ -170,24 +173,27 @@ def _notes(line: Line, width: int) -> Iterator[Text]:
     for note in line.notes:
         joined = f"{row}   {note}" if row else note
         if row and len(indent) + len(joined) > width:
-            yield Text(indent, style="dim").append(row, style="not dim")
+            yield Text().append(indent, style="dim").append(row)
             joined = note
         row = joined
     if row:
-        yield Text(indent, style="dim").append(row, style="not dim")
+        yield Text().append(indent, style="dim").append(row)
 
 
-def _bar(bar: Bar, width: int) -> Text:
+def bar_text(bar: Bar, width: int) -> Text:
     """Base load ▒, charging █, reserved ░, free ·; an arrow at its end where the limit is passed."""
-    edges = [min(width, round(share * width)) for share in (bar.base, bar.base + bar.charging, bar.full)]
-    if 0 < bar.full < 1:
-        # Something is shown as something, and what is not full as not full.
-        edges[2] = max(1, min(width - 1, edges[2])) if bar.full < 0.995 else edges[2]
-    counts = [max(0, edges[0]), max(0, edges[1] - max(0, edges[0])), max(0, edges[2] - max(0, edges[1]))]
-    text = Text("▒" * counts[0], style="magenta")
-    text.append("█" * counts[1], style="green" if bar.full < 0.995 else "yellow")
+    # What is generated here needs no room: only what is drawn beyond it is shown.
+    parts = [max(0.0, bar.base), max(0.0, bar.charging + min(0.0, bar.base)), bar.held]
+    edges = [min(width, round(sum(parts[: at + 1]) * width)) for at in range(3)]
+    counts = [edges[0], edges[1] - edges[0], edges[2] - edges[1]]
+    if bar.full > 0 and not any(counts):
+        counts[parts.index(max(parts))] = 1  # Something is shown as something,
+    elif sum(counts) == width and bar.full < _LOOKS_FULL:
+        counts[counts.index(max(counts))] -= 1  # and what is not full as not full.
+    text = Text().append("▒" * counts[0], style="magenta")
+    text.append("█" * counts[1], style="green" if bar.full < _LOOKS_FULL else "yellow")
     text.append("░" * counts[2], style="cyan")
     text.append("·" * (width - sum(counts)), style="dim")
     if bar.full > 1:
-        text = Text(text.plain[:-1], style="red").append("▶", style="bold red")
+        text = Text().append(text.plain[:-1], style="red").append("▶", style="bold red")
     return text

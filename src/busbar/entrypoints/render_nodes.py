@@ -3,17 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
 from rich.text import Text
 
 from busbar.core.depot import ChargePoint, CurrentKind
 from busbar.core.describe import NodeFigures, NodeState
 from busbar.core.projection import NodeKind, Projection
 from busbar.entrypoints.render_layout import Bar, Line
-from busbar.entrypoints.words import ROWS, display_name, figure, number, plural, setpoint
+from busbar.entrypoints.words import ROWS, at_vehicle, display_name, figure, number, plural, setpoint
 
-Ints = npt.NDArray[np.int64]
 _TOTAL = ROWS.index("total")
 
 STATE_LOOKS = {
@@ -40,10 +37,6 @@ class Shown:
 
     projection: Projection
     figures: Sequence[NodeFigures]
-    setpoint: Ints
-    """[n] what leaves were given."""
-    reserved: Ints
-    """[n] what they count for."""
     columns: tuple[str, ...]
     """Which figures, in this order: limit, base_load, reserved, flow, headroom."""
     depth: int | None = None
@@ -134,22 +127,24 @@ def tightest_row(figures: NodeFigures) -> int | None:
 
 def cells(shown: Shown, node: int) -> tuple[str, ...]:
     """The tightest row and the figures on it; of a DC charge point at the vehicle, as it is rated."""
-    unit = shown.projection.subjects[node]
-    if isinstance(unit, ChargePoint) and unit.current is CurrentKind.DC:
-        drawn = int(shown.reserved[_leaves(shown.projection, node)].sum())
-        at_vehicle = {"limit": unit.max_rating, "base_load": None, "headroom": unit.max_rating - drawn}
-        return ("", *(figure(_TOTAL, at_vehicle.get(column, drawn)) for column in shown.columns))
     figures = shown.figures[node]
     row = tightest_row(figures)
     if row is None:
         # Nothing is limited here, so all that can be said is how much flows.
         return ("", *(_unlimited(figures, column) for column in shown.columns))
     label = ROWS[row] if row < _TOTAL and _differs(figures) else ""
-    is_charge_point = isinstance(unit, ChargePoint)
-    values = [
-        None if column == "base_load" and is_charge_point else getattr(figures, column)[row] for column in shown.columns
-    ]
+    values = [_value(shown, node, column, row) for column in shown.columns]
     return (label, *(figure(row, value) for value in values))
+
+
+def _value(shown: Shown, node: int, column: str, row: int) -> int | None:
+    unit = shown.projection.subjects[node]
+    value: int | None = getattr(shown.figures[node], column)[row]
+    if not isinstance(unit, ChargePoint):
+        return value
+    if column == "base_load" or value is None:
+        return None  # What it draws by itself is its circuit's to carry.
+    return at_vehicle(unit, value) if row == _TOTAL and unit.current is CurrentKind.DC else value
 
 
 def _unlimited(figures: NodeFigures, column: str) -> str:
@@ -178,11 +173,6 @@ def _phases(shown: Shown, node: int) -> tuple[str, ...]:
 
 
 def _bar(shown: Shown, node: int) -> Bar | None:
-    unit = shown.projection.subjects[node]
-    if isinstance(unit, ChargePoint) and unit.current is CurrentKind.DC:
-        leaves = _leaves(shown.projection, node)
-        given, counted = int(shown.setpoint[leaves].sum()), int(shown.reserved[leaves].sum())
-        return Bar(base=0.0, charging=given / unit.max_rating, held=(counted - given) / unit.max_rating)
     figures = shown.figures[node]
     row = tightest_row(figures)
     if row is None:
@@ -190,10 +180,6 @@ def _bar(shown: Shown, node: int) -> Bar | None:
     limit = max(1, figures.limit[row] or 0)
     given, counted = figures.allocated[row], figures.reserved[row]
     return Bar(base=figures.base_load[row] / limit, charging=given / limit, held=(counted - given) / limit)
-
-
-def _leaves(projection: Projection, node: int) -> slice:
-    return slice(int(projection.first_leaf[node]), int(projection.last_leaf[node]))
 
 
 def _hidden(shown: Shown, node: int) -> str:

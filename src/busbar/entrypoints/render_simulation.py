@@ -1,12 +1,14 @@
-"""What `busbar simulate` and `busbar demo` show of a played scenario."""
+"""What `busbar simulate`, `busbar compare` and `busbar demo` show of played scenarios."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from busbar.entrypoints.words import LIMIT_WORDS, plural
+from busbar.simulator.compare import Line
 from busbar.simulator.played import Played
 from busbar.simulator.results import Holding, Verdict, holdings, minutes, totals, verdicts
 
@@ -16,17 +18,17 @@ _MOST = 8
 def simulation_text(played: Played) -> RenderableType:
     """What was expected and found, the night in figures, and what held vehicles back."""
     scenario = played.scenario
-    title = Text(f"{scenario.id}: {scenario.name}\n", style="bold")
+    title = Text().append(f"{scenario.id}: {scenario.name}\n", style="bold")
     settings = f"{scenario.strategy}, fair in {scenario.fair_in.value}, seed {played.seed}"
     cycles = ", ".join(f"{count} {outcome}" for outcome, count in played.outcomes.items())
-    title.append(f"{settings}, {len(played.at_s)} cycles ({cycles})", style="not bold")
+    title.append(f"{settings}, {len(played.at_s)} cycles ({cycles})")
     parts: list[RenderableType] = [title, Text(), _expectations(verdicts(played))]
     if played.violations:
         parts += [Text(), Text(f"✖ The audit refused {plural(len(played.violations), 'value')}.", style="red")]
     parts += [Text(), _totals(played)]
     held = holdings(played)
     if held:
-        parts += [Text(), Text("Held back by", style="bold"), _holdings(held)]
+        parts += [Text(), Text("Held back by", style="bold"), _holdings(played, held)]
     return Group(*parts)
 
 
@@ -52,37 +54,70 @@ def _kwh(value_wh: int) -> str:
     return f"{round(value_wh / 1000):,} kWh"
 
 
-def _holdings(found: Sequence[Holding]) -> Table:
+def _holdings(played: Played, found: Sequence[Holding]) -> Table:
     table = Table.grid(padding=(0, 2))
     for one in found[:_MOST]:
+        where = _where(played, one.node)
         how_long, who = minutes(one.seconds), plural(one.vehicles, "vehicle")
-        table.add_row("", one.node, LIMIT_WORDS.get(one.limit, one.limit), how_long, who)
+        table.add_row("", where, LIMIT_WORDS.get(one.limit, one.limit), how_long, who)
     if len(found) > _MOST:
         table.add_row("", f"and {len(found) - _MOST} more", "", "", "")
     return table
 
 
-def demo_text(played: Played) -> Text:
-    """The night in a few lines."""
+def comparison_text(lines: Sequence[Line]) -> RenderableType:
+    """One table per scenario, a line per strategy."""
+    parts: list[RenderableType] = []
+    for scenario in dict.fromkeys(line.scenario for line in lines):
+        chosen = [line for line in lines if line.scenario == scenario]
+        needed = _kwh(chosen[0].totals["energy_needed_wh"])
+        title = Text().append(f"{scenario}: {chosen[0].name}\n", style="bold")
+        title.append(f"seed {chosen[0].seed}, {plural(chosen[0].totals['vehicles'], 'vehicle')} need {needed}\n")
+        parts += [Text(), title, _strategies(chosen)] if parts else [title, _strategies(chosen)]
+    return Group(*parts)
+
+
+def _strategies(lines: Sequence[Line]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("Strategy", no_wrap=True)
+    for heading in ("Ready", "Delivered", "Short", "Fairness", "Minutes bound", "Limits broken"):
+        table.add_column(heading, justify="right")
+    for line in lines:
+        found = line.totals
+        table.add_row(
+            line.strategy,
+            f"{found['vehicles_ready']} of {found['vehicles']}",
+            _kwh(found["energy_delivered_wh"]),
+            _kwh(found["energy_short_wh"]),
+            f"{found['fairness']:.3f}",
+            f"{found['minutes_bound']:.0f}",
+            f"✖ {line.limits_broken}" if line.limits_broken else "none",
+        )
+    return table
+
+
+def demo_text(played: Played, report: Path) -> Text:
+    """The night in a few lines, and what to open to see it."""
     figures = totals(played)
     broken = len(played.excesses)
-    text = Text(f"{played.scenario.name}\n", style="bold")
-    text.append(f"{' '.join(played.scenario.story.split())}\n\n", style="not bold")
+    text = Text().append(f"{played.scenario.name}\n", style="bold")
+    text.append(f"{' '.join(played.scenario.story.split())}\n\n")
     if broken:
-        text.append("✖ ", style="bold red").append(f"Limits were broken {broken} times.\n", style="not bold")
+        text.append("✖ ", style="bold red").append(f"Limits were broken {broken} times.\n")
     else:
         text.append("✔ ", style="green")
-        text.append(f"No limit was broken at any node, in {len(played.at_s)} cycles.\n", style="not bold")
+        text.append(f"No limit was broken at any node, in {len(played.at_s)} cycles.\n")
     ready, count = figures["vehicles_ready"], figures["vehicles"]
     mark, style = ("✔ ", "green") if ready == count else ("▲ ", "yellow")
     text.append(mark, style=style)
-    text.append(f"{ready} of {plural(count, 'vehicle')} were ready when they left.\n", style="not bold")
+    text.append(f"{ready} of {plural(count, 'vehicle')} were ready when they left.\n")
     for one in holdings(played)[:3]:
         text.append("▲ ", style="yellow")
         limit = LIMIT_WORDS.get(one.limit, one.limit)
-        text.append(
-            f"{one.node} ({limit}) held back {plural(one.vehicles, 'vehicle')} for {minutes(one.seconds)}.\n",
-            style="not bold",
-        )
-    text.rstrip()
-    return text
+        who, how_long = plural(one.vehicles, "vehicle"), minutes(one.seconds)
+        text.append(f"{_where(played, one.node)} ({limit}) held back {who} for {how_long}.\n")
+    return text.append(f"\nOpen {report} to see it.")
+
+
+def _where(played: Played, node: str) -> str:
+    return "The depot as a whole" if node == played.scenario.depot.id else node

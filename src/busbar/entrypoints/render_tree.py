@@ -20,8 +20,6 @@ def tree_text(unloaded: Unloaded, *, depth: int | None = None) -> RenderableType
     shown = Shown(
         projection=projection,
         figures=unloaded.figures,
-        setpoint=unloaded.reserved * 0,
-        reserved=unloaded.reserved,
         columns=("limit", "base_load", "reserved", "headroom"),
         depth=depth,
     )
@@ -39,23 +37,23 @@ def tree_text(unloaded: Unloaded, *, depth: int | None = None) -> RenderableType
 
 def _title(projection: Projection) -> Text:
     depot = projection.depot
-    text = Text(f"{depot.id}{f', {depot.name}' if depot.name else ''}\n", style="bold")
+    text = Text().append(f"{depot.id}{f', {depot.name}' if depot.name else ''}\n", style="bold")
     settings = f"{depot.voltage_v} V line to line, {depot.timezone}, {depot.strategy} among {depot.leaves.value}s"
-    text.append(f"{settings}, fair in {depot.fair_in.value}\n", style="not bold")
-    return text.append(words.counts(projection.kinds), style="not bold")
+    text.append(f"{settings}, fair in {depot.fair_in.value}\n")
+    return text.append(words.counts(projection.kinds))
 
 
 def _said(unloaded: Unloaded, node: int) -> Said:
     projection, figures = unloaded.projection, unloaded.figures[node]
     subject = projection.subjects[node]
     is_over = figures.state is NodeState.BREACHED and figures.kind is not NodeKind.MICROGRID
-    alarm = Text("✖ ABOVE ITS LIMIT  ", style="bold red") if is_over else Text()
+    alarm = Text().append("✖ ABOVE ITS LIMIT  " if is_over else "", style="bold red")
     if isinstance(subject, ChargePoint):
         notes = connector_notes(projection, node, lambda leaf: _connector(projection, leaf))
-        state = "" if subject.in_service else "out of service  "
+        state = "" if subject.in_service else "out of service, "
         if len(notes) == 1:
             return Said(tail=alarm.append(state + notes[0]))
-        return Said(tail=alarm.append(state.rstrip()), notes=notes)
+        return Said(tail=alarm.append(state.removesuffix(", ")), notes=notes)
     return Said(tail=alarm.append(", ".join(_given(subject))))
 
 

@@ -26,6 +26,11 @@ def print_document(document: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def print_text(text: str) -> None:
+    """Text as it is, on stdout: its lines are not folded."""
+    sys.stdout.write(text)
+
+
 def console_on(stream: TextIO) -> Console:
     """Rich's way of writing to a stream: plain in files, pipes and where NO_COLOR asks for it."""
     is_plain = bool(os.environ.get("NO_COLOR")) or not stream.isatty()
@@ -44,9 +49,11 @@ def console_on(stream: TextIO) -> Console:
 def _write(stream: TextIO, parts: tuple[RenderableType, ...]) -> None:
     console = console_on(stream)
     # Rendered first and written by us: rich would end the process when a reader has gone.
+    # Messages that nobody watches are searched: their sentences stay on one line.
+    stays_on_line = stream is sys.stderr and not stream.isatty()
     with console.capture() as captured:
         for part in parts:
-            console.print(part)
+            console.print(part, soft_wrap=stays_on_line)
     stream.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 

@@ -4,14 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 
 from busbar.core.allocation import Allocation, Outcome
 from busbar.core.describe import NodeFigures, node_figures
 from busbar.core.projection import Projection
 from busbar.core.snapshot import snapshot_from_arrays
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +16,6 @@ class Unloaded:
     """What is reserved before any vehicle comes."""
 
     projection: Projection
-    reserved: Ints
-    """[n] the fallback of every connector in service."""
     figures: tuple[NodeFigures, ...]
 
 
@@ -44,4 +39,4 @@ def unloaded(projection: Projection) -> Unloaded:
         bound_group=np.full(n, -1, dtype=np.int32),
         next_value=nothing,
     )
-    return Unloaded(projection=projection, reserved=reserved, figures=node_figures(projection, snapshot, allocation))
+    return Unloaded(projection=projection, figures=node_figures(projection, snapshot, allocation))

@@ -49,3 +49,24 @@ def snapshot(*connectors: str, **more: object) -> dict[str, object]:
     """A vehicle on each of the connectors."""
     sessions = [{"connector": connector} for connector in connectors]
     return {"schema": "busbar/snapshot/1", "at": "2026-11-22T22:00:00+08:00", "sessions": sessions, **more}
+
+
+def scenario(folder: Path, **more: object) -> Path:
+    """Half an hour with one van on the small depot, as a file beside it."""
+    write(folder / "depot.yaml", depot())
+    kind = {"id": "van", "battery": "60 kWh", "max_power": "11 kW", "target_soc": "31 %"}
+    van = {"id": "van1", "type": "van", "at": "CP1", "arrives": "18:02", "departs": "18:28", "soc": "30 %"}
+    document = {
+        "schema": "busbar/scenario/1",
+        "name": "One van",
+        "story": "A van comes and goes.",
+        "depot": "depot.yaml",
+        "seed": 1,
+        "start": "2026-11-03T18:00:00+00:00",
+        "duration": "30 min",
+        "cycle": "60 s",
+        "vehicle_types": [kind],
+        "vehicles": [van],
+        "expectations": [{"no_limit_broken": True}, {"vehicles_ready": "100 %"}],
+    }
+    return write(folder / "scenario.yaml", {**document, **more})

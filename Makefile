@@ -1,0 +1,57 @@
+# Two commands do all the set-up: `make demo` plays the main job, `make test` passes the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check lint bench bench-small strategies clean help
+
+help:
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/.installed  ## set up, play a night in a two-feeder bus depot, name the report to open
+	@$(BIN)/busbar demo
+
+test: $(VENV)/.dev stale  ## set up and run every test
+	$(BIN)/pytest -n 2 --dist loadfile
+
+check: lint test  ## what CI runs
+
+lint: $(VENV)/.dev  ## format, lint, types, layers
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev stale  ## speed, as ratios measured in one run (about 15 minutes)
+	$(BIN)/python benchmarks/bench.py
+
+bench-small: $(VENV)/.dev stale  ## the same up to 10 000 connectors (about 3 minutes)
+	$(BIN)/python benchmarks/bench.py --sizes 100,1000,10000
+
+strategies: $(VENV)/.installed  ## what each strategy delivers on the shipped nights
+	$(BIN)/busbar compare scenarios/wa_pta_night.yaml scenarios/small_ac.yaml scenarios/nrel_depot.yaml
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Busbar needs Python 3.11 or newer (make PYTHON=python3.11 ...)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Setting up $(VENV) ..."
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Setting up $(VENV) for development ..."
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+# A compiled kernel is kept beside its source and renewed when that file changes, but not when a kernel it calls does.
+.PHONY: stale
+stale:
+	@newest=$$(ls -t src/busbar/core/kernel_*.py | head -1); \
+	 find src/busbar/core/__pycache__ -name 'kernel_*.nb?' ! -newer $$newest -delete 2>/dev/null || true
+
+clean:  ## remove what was built
+	rm -rf $(VENV) reports .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,61 @@
+"""The docs are true: every output shown in them is what the command named above it prints."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHOWN = re.compile(r"(<!-- output of: (?P<command>[^>]+?) -->\n```[a-z]*\n)(?P<text>.*?)(```)", re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)(?:#[^)]*)?\)")
+RENEW = "BUSBAR_RENEW_DOCS"
+
+
+def run(command: str) -> str:
+    words = shlex.split(command)
+    assert words[0] == "busbar", command
+    found = subprocess.run(
+        [sys.executable, "-m", "busbar", *words[1:]],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert found.returncode in (0, 1, 2), found.stderr
+    assert found.stdout or found.stderr, f"{command} printed nothing"
+    return found.stdout + (found.stderr if found.returncode == 2 else "")
+
+
+def shown_outputs() -> list[tuple[Path, str, str]]:
+    return [(page, found["command"], found["text"]) for page in PAGES for found in SHOWN.finditer(page.read_text())]
+
+
+@pytest.mark.parametrize(
+    ("page", "command", "text"), [pytest.param(*shown, id=f"{shown[0].name}: {shown[1]}") for shown in shown_outputs()]
+)
+def test_every_output_in_the_docs_is_what_the_command_prints(page: Path, command: str, text: str) -> None:
+    printed = "".join(line.rstrip() + "\n" for line in run(command).splitlines())
+    if os.environ.get(RENEW):
+        old = page.read_text()
+        page.write_text(
+            SHOWN.sub(lambda m: m[1] + printed + m[4] if m["command"] == command else m[0], old)
+        )
+        return
+    assert text == printed, f"{page.name} shows something else; renew with {RENEW}=1"
+
+
+def test_the_docs_show_outputs_at_all() -> None:
+    assert len(shown_outputs()) >= 5
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    missing = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    assert missing == []
