@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from statistics import median
 
 import highspy
-from highs import maximum_throughput, solver
-from trees import random_projection, random_snapshot
 
 from busbar.core.balance import balance, demand_of
 from busbar.core.depot import FairIn
@@ -26,6 +24,8 @@ from busbar.core.rooms import rooms
 from busbar.core.snapshot import Snapshot
 from busbar.core.strategies import STRATEGIES
 from busbar.core.twin import twin_balance
+from highs import maximum_throughput, solver
+from trees import random_projection, random_snapshot
 
 CASES = {
     "one level": ("equal_share", False),

@@ -36,8 +36,8 @@ def maximum_throughput(projection: Projection, snapshot: Snapshot) -> highspy.Hi
     lp.row_upper_ = np.zeros(flows)
     starts, index, value = _columns(projection, nodes, groups)
     lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_ = starts  # type: ignore[assignment]
-    lp.a_matrix_.index_ = index  # type: ignore[assignment]
+    lp.a_matrix_.start_ = starts
+    lp.a_matrix_.index_ = index
     lp.a_matrix_.value_ = value
     return lp
 

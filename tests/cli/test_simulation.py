@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cli_depots import scenario
 from cli_runs import Run
-from test_documents import checked
+from test_json_documents import checked
 
 from busbar.adapters.store.store import open_store
 

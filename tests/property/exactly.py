@@ -79,7 +79,7 @@ class Ledger:
             if weights[load] and (node, row) in self.available
         }
 
-    def taken(self, reserved: Sequence[int] | Sequence[Fraction]) -> dict[Place, Fraction]:
+    def taken(self, reserved: Sequence[int | Fraction]) -> dict[Place, Fraction]:
         """What leaves put on every limited row together."""
         flows = dict.fromkeys(self.available, Fraction(0))
         for leaf, value in enumerate(reserved):

@@ -12,7 +12,7 @@ from busbar.core.audit import audit
 
 
 @given(cases())
-def test_the_audit_finds_nothing_in_an_allocation(case):
+def test_the_audit_finds_nothing_in_an_allocation(case: Case) -> None:
     assert audit(case.projection, case.snapshot, share_out(case)) == []
 
 
@@ -41,7 +41,7 @@ def _mutants(case: Case, allocation: Allocation) -> Iterator[tuple[str, int, int
 
 
 @given(cases())
-def test_the_audit_finds_every_mutation_of_an_allocation(case):
+def test_the_audit_finds_every_mutation_of_an_allocation(case: Case) -> None:
     allocation = share_out(case)
     for what, leaf, wrong in _mutants(case, allocation):
         setpoint, reserved = allocation.setpoint.copy(), allocation.reserved.copy()

@@ -1,7 +1,7 @@
 """Everyone below the request is told everything that binds, and that would be enough."""
 
 from exactly import Ledger, share_out
-from forests import cases
+from forests import Case, cases
 from hypothesis import given
 
 from busbar.core.allocation import Stop, Verdict
@@ -9,7 +9,7 @@ from busbar.core.describe import bindings
 
 
 @given(cases())
-def test_with_every_row_named_raised_by_what_is_lacking_the_next_value_fits(case):
+def test_with_every_row_named_raised_by_what_is_lacking_the_next_value_fits(case: Case) -> None:
     allocation, ledger = share_out(case), Ledger(case)
     reserved = allocation.reserved.tolist()
     for leaf in case.leaves:
@@ -26,7 +26,7 @@ def test_with_every_row_named_raised_by_what_is_lacking_the_next_value_fits(case
 
 
 @given(cases())
-def test_everyone_below_the_request_is_told_why(case):
+def test_everyone_below_the_request_is_told_why(case: Case) -> None:
     allocation = share_out(case)
     for leaf in case.leaves:
         named = bindings(case.projection, case.snapshot, allocation, leaf)

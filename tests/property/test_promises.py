@@ -5,12 +5,13 @@ from fractions import Fraction
 
 import numpy as np
 from exactly import Ledger, following, idle, share_out, takes
-from forests import Shape, cases, depots, reordered
+from forests import Case, Shape, cases, depots, reordered
 from hypothesis import event, given
 from hypothesis import strategies as st
 
 from busbar.core.allocation import Stop, Verdict
 from busbar.core.balance import balance
+from busbar.core.depot import Depot
 from busbar.core.depot_rules import check_depot
 from busbar.core.projection import project
 from busbar.core.rows import TOTAL
@@ -22,12 +23,12 @@ FINE = Shape(minima=False)
 
 
 @given(depots())
-def test_every_drawn_depot_keeps_the_rules(depot):
+def test_every_drawn_depot_keeps_the_rules(depot: Depot) -> None:
     assert check_depot(depot) == ()
 
 
 @given(cases())
-def test_no_row_carries_more_than_is_available_and_where_fallbacks_alone_do_nothing_beyond_them(case):
+def test_no_row_carries_more_than_is_available_and_where_fallbacks_alone_do_nothing_beyond_them(case: Case) -> None:
     ledger = Ledger(case)
     unavoidable = ledger.taken([idle(case, leaf) for leaf in case.leaves])
     for place, flow in ledger.taken(share_out(case).reserved.tolist()).items():
@@ -35,7 +36,7 @@ def test_no_row_carries_more_than_is_available_and_where_fallbacks_alone_do_noth
 
 
 @given(cases())
-def test_a_setpoint_is_nothing_or_at_least_the_minimum_and_at_most_request_and_rating(case):
+def test_a_setpoint_is_nothing_or_at_least_the_minimum_and_at_most_request_and_rating(case: Case) -> None:
     allocation = share_out(case)
     for leaf in case.leaves:
         value, minimum = int(allocation.setpoint[leaf]), int(case.projection.minimum[leaf])
@@ -46,20 +47,20 @@ def test_a_setpoint_is_nothing_or_at_least_the_minimum_and_at_most_request_and_r
 
 
 @given(cases())
-def test_a_setpoint_is_a_value_that_the_unit_takes(case):
+def test_a_setpoint_is_a_value_that_the_unit_takes(case: Case) -> None:
     allocation = share_out(case)
     assert all(takes(case.projection, leaf, int(allocation.setpoint[leaf])) for leaf in case.leaves)
 
 
 @given(cases())
-def test_a_reservation_is_the_setpoint_or_what_may_be_drawn_in_any_case(case):
+def test_a_reservation_is_the_setpoint_or_what_may_be_drawn_in_any_case(case: Case) -> None:
     allocation = share_out(case)
     for leaf in case.leaves:
         assert allocation.reserved[leaf] == max(int(allocation.setpoint[leaf]), idle(case, leaf))
 
 
 @given(cases())
-def test_nobody_admitted_can_take_one_more_step(case):
+def test_nobody_admitted_can_take_one_more_step(case: Case) -> None:
     allocation, ledger = share_out(case), Ledger(case)
     reserved = allocation.reserved.tolist()
     for leaf in np.flatnonzero(allocation.verdict == Verdict.ADMITTED).tolist():
@@ -70,7 +71,7 @@ def test_nobody_admitted_can_take_one_more_step(case):
 
 
 @given(cases())
-def test_nobody_left_out_fits_unless_the_restart_gap_says_so(case):
+def test_nobody_left_out_fits_unless_the_restart_gap_says_so(case: Case) -> None:
     allocation, ledger = share_out(case), Ledger(case)
     reserved = allocation.reserved.tolist()
     for leaf in case.leaves:
@@ -82,7 +83,8 @@ def test_nobody_left_out_fits_unless_the_restart_gap_says_so(case):
                 # Stopped for want of room, no turn due, and the step beyond the minimum has no room.
                 event("restart gap")
                 margin = following(case.projection, leaf, minimum)
-                assert margin is not None and ledger.refusing(reserved, leaf, margin)
+                assert margin is not None
+                assert ledger.refusing(reserved, leaf, margin)
                 assert np.isfinite(case.snapshot.stopped_ago_s[leaf])
                 assert not case.snapshot.waiting_for_s[leaf] >= 600
                 assert not case.snapshot.charging[leaf]
@@ -92,7 +94,7 @@ def test_nobody_left_out_fits_unless_the_restart_gap_says_so(case):
 
 
 @given(cases())
-def test_the_fill_equals_its_plain_twin(case):
+def test_the_fill_equals_its_plain_twin(case: Case) -> None:
     event(f"limbs {case.projection.frame.limbs}")
     allocation = share_out(case)
     twin = twin_balance(case.projection, case.snapshot, strategy=case.strategy, fair_in=case.fair_in)
@@ -102,18 +104,18 @@ def test_the_fill_equals_its_plain_twin(case):
 
 
 @given(cases(Shape(charge_points=12, circuits=3, fallbacks=False, phasors=False)))
-def test_the_fill_equals_its_plain_twin_where_many_share_few_circuits(case):
+def test_the_fill_equals_its_plain_twin_where_many_share_few_circuits(case: Case) -> None:
     allocation = share_out(case)
     twin = twin_balance(case.projection, case.snapshot, strategy=case.strategy, fair_in=case.fair_in)
     assert allocation.setpoint.tolist() == twin.setpoint
 
 
-def test_depots_whose_numbers_need_several_limbs_are_drawn():
+def test_depots_whose_numbers_need_several_limbs_are_drawn() -> None:
     """A guard on the tests themselves: without such depots the long arithmetic would go untested."""
     limbs: set[int] = set()
 
     @given(depots())
-    def look(depot):
+    def look(depot: Depot) -> None:
         limbs.add(project(depot).frame.limbs)
 
     look()
@@ -131,7 +133,7 @@ def _freed_by_rounding(ledger: Ledger, leaf: int) -> Fraction:
 
 
 @given(cases(FINE))
-def test_without_minima_the_fill_is_within_a_step_of_the_exact_shares(case):
+def test_without_minima_the_fill_is_within_a_step_of_the_exact_shares(case: Case) -> None:
     allocation, ledger = share_out(case), Ledger(case)
     exact = twin_balance(case.projection, case.snapshot, strategy=case.strategy, fair_in=case.fair_in).share
     for leaf in np.flatnonzero(allocation.verdict == Verdict.ADMITTED).tolist():
@@ -139,7 +141,7 @@ def test_without_minima_the_fill_is_within_a_step_of_the_exact_shares(case):
 
 
 @given(cases(FINE))
-def test_without_minima_the_exact_shares_are_the_lexicographic_optimum_tier_by_tier(case):
+def test_without_minima_the_exact_shares_are_the_lexicographic_optimum_tier_by_tier(case: Case) -> None:
     """Whoever is below the request meets a full row on which nobody of the same or a later tier is better off.
 
     That is the bottleneck condition, which only the lexicographic optimum satisfies; checked exactly.
@@ -155,9 +157,9 @@ def test_without_minima_the_exact_shares_are_the_lexicographic_optimum_tier_by_t
         load = projection.leaf_class[leaf]
         lines = [projection.weights[line][load] for line in range(TOTAL)]
         counted = projection.weights[TOTAL][load] if case.fair_in == "power" else max(lines)
-        return exact.share[leaf] * counted / Fraction(float(ranking.weight[leaf])) + Fraction(
-            float(ranking.offset[leaf])
-        )
+        weight, offset = Fraction(float(ranking.weight[leaf])), Fraction(float(ranking.offset[leaf]))
+        found: Fraction = exact.share[leaf] * counted / weight + offset
+        return found
 
     reserved = [max(exact.share[leaf], Fraction(idle(case, leaf))) for leaf in case.leaves]
     flows = ledger.taken(reserved)
@@ -179,19 +181,22 @@ def test_without_minima_the_exact_shares_are_the_lexicographic_optimum_tier_by_t
 
 
 @given(cases(), st.integers(0, 2**32 - 1))
-def test_the_same_depot_in_any_record_order_gives_the_same_allocation(case, seed):
+def test_the_same_depot_in_any_record_order_gives_the_same_allocation(case: Case, seed: int) -> None:
     again = project(reordered(case.depot, seed))
     assert again.leaf_ids == case.projection.leaf_ids
-    about = (case.snapshot.base_load, case.snapshot.modes, case.snapshot.envelopes)
-    base_load, modes, envelopes = (dict(reversed(list(said.items()))) for said in about)
-    snapshot = replace(case.snapshot, base_load=base_load, modes=modes, envelopes=envelopes)
+    snapshot = replace(
+        case.snapshot,
+        base_load=dict(list(case.snapshot.base_load.items())[::-1]),
+        modes=dict(list(case.snapshot.modes.items())[::-1]),
+        envelopes=dict(list(case.snapshot.envelopes.items())[::-1]),
+    )
     first, second = share_out(case), balance(again, snapshot, strategy=case.strategy, fair_in=case.fair_in)
     for name, value in vars(first).items():
         assert np.array_equal(value, getattr(second, name)), name
 
 
 @given(cases())
-def test_everyone_below_the_request_names_what_stopped_them(case):
+def test_everyone_below_the_request_names_what_stopped_them(case: Case) -> None:
     allocation, ledger = share_out(case), Ledger(case)
     reserved = allocation.reserved.tolist()
     for leaf in case.leaves:
@@ -216,7 +221,7 @@ def test_everyone_below_the_request_names_what_stopped_them(case):
 
 
 @given(cases())
-def test_an_envelope_never_makes_more_available(case):
+def test_an_envelope_never_makes_more_available(case: Case) -> None:
     without = Ledger(replace(case, snapshot=replace(case.snapshot, envelopes={}))).available
     capped = Ledger(case).available
     assert all(capped[place] <= limit for place, limit in without.items())

@@ -144,7 +144,9 @@ STRATEGY = st.sampled_from(sorted(STRATEGIES))
     at_once=st.booleans(),
     arrive_s=st.lists(st.floats(0.0, 1200.0), min_size=9, max_size=9),
 )
-def test_nobody_waits_longer_than_the_turns_of_those_before(n, k, spare_ma, period_s, at_once, arrive_s):
+def test_nobody_waits_longer_than_the_turns_of_those_before(
+    n: int, k: int, spare_ma: int, period_s: float, at_once: bool, arrive_s: list[float]
+) -> None:
     """n want and k fit: at most ceil(n / k) - 1 turns, each of ten minutes and up to one cycle more."""
     k = min(k, n - 1)
     projection = _circuit_of(n, k * MINIMUM_MA + spare_ma)
@@ -161,7 +163,7 @@ def test_nobody_waits_longer_than_the_turns_of_those_before(n, k, spare_ma, peri
     period_s=st.floats(5.0, 60.0),
     strategy=STRATEGY,
 )
-def test_a_turn_lasts_at_least_ten_minutes(n, k, spare_ma, period_s, strategy):
+def test_a_turn_lasts_at_least_ten_minutes(n: int, k: int, spare_ma: int, period_s: float, strategy: str) -> None:
     k = min(k, n - 1)
     yard = Yard(_circuit_of(n, k * MINIMUM_MA + spare_ma), [0.0] * n, strategy).live(period_s)
     over = [spell for spell in yard.spells if spell.charging and spell.end_s <= HOUR_S]
@@ -177,8 +179,8 @@ def test_a_turn_lasts_at_least_ten_minutes(n, k, spare_ma, period_s, strategy):
     strategy=STRATEGY,
 )
 def test_with_room_for_all_but_one_a_wavering_base_load_starts_and_stops_nobody_between_turns(
-    n, period_s, seed, strategy
-):
+    n: int, period_s: float, seed: int, strategy: str
+) -> None:
     """Where n - 1 of n always fit, and the last one now and then but never with a step to spare."""
     rng = np.random.default_rng(seed)
     projection = _circuit_of(n, n * MINIMUM_MA)
@@ -198,7 +200,9 @@ def test_with_room_for_all_but_one_a_wavering_base_load_starts_and_stops_nobody_
     seed=st.integers(0, 2**32 - 1),
     strategy=STRATEGY,
 )
-def test_scarcity_never_stops_more_than_it_must(n, limit_ma, period_s, seed, strategy):
+def test_scarcity_never_stops_more_than_it_must(
+    n: int, limit_ma: int, period_s: float, seed: int, strategy: str
+) -> None:
     """At every cycle at least as many charge as minima fit with a step to spare; never none where one fits."""
     rng = np.random.default_rng(seed)
     base: list[int] = []
@@ -215,7 +219,7 @@ def test_scarcity_never_stops_more_than_it_must(n, limit_ma, period_s, seed, str
 
 
 @given(n=st.integers(1, 8), low_ma=st.integers(0, 20_000), steps=st.integers(1, 10), strategy=STRATEGY)
-def test_raising_who_charges_needs_headroom_only(n, low_ma, steps, strategy):
+def test_raising_who_charges_needs_headroom_only(n: int, low_ma: int, steps: int, strategy: str) -> None:
     """The gap is for starting again: a setpoint that was lowered rises as soon as there is room for a step."""
     projection = _circuit_of(n, n * MINIMUM_MA + 20_000 + steps * STEP_MA)
     base = iter([low_ma, 20_000 + steps * STEP_MA, low_ma])

@@ -73,7 +73,8 @@ def demand_of(projection: Projection, snapshot: Snapshot) -> Demand:
     stopped = np.isfinite(snapshot.stopped_ago_s) & ~snapshot.charging & ~turn_due(snapshot)
     return Demand(
         wanted=wanted,
-        request=np.minimum(wanted, projection.max_rating),
+        # A minimum above the rating is refused when a depot is read; here it can be given nothing.
+        request=np.where(projection.minimum <= projection.max_rating, np.minimum(wanted, projection.max_rating), 0),
         idle=idle,
         needs_margin=stopped,
         reachable=reachable,

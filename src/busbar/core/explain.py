@@ -10,7 +10,7 @@ import numpy as np
 
 from busbar.core.allocation import Allocation, Stop
 from busbar.core.balance import balance_in
-from busbar.core.depot import ChargePoint, FairIn
+from busbar.core.depot import ChargePoint, CurrentKind, FairIn
 from busbar.core.describe import Binding, NodeFigures, bindings, node_figures, supply_ma, supply_w
 from busbar.core.flows import loads, refusing_rows, sum_below
 from busbar.core.projection import NodeKind, Projection
@@ -157,7 +157,9 @@ def _sentence(
 ) -> str:
     name = projection.leaf_ids[leaf]
     if not stopped:
-        return f"{name} has no vehicle that wants to charge."
+        idle = int(allocation.reserved[leaf])
+        kept = f" {format_value(projection, leaf, idle)} stays reserved for it." if idle else ""
+        return f"{name} has no vehicle that wants to charge.{kept}"
     request, setpoint = int(snapshot.request[leaf]), int(allocation.setpoint[leaf])
     given = format_value(projection, leaf, setpoint)
     wanted = format_value(projection, leaf, request)
@@ -192,7 +194,9 @@ def _because(
     assert first.row is not None
     row = ROW_NAMES.index(first.row)
     limit, base = node.limit[row], node.base_load[row]
-    sharing = int((allocation.setpoint[_below(projection, node.id)] > 0).sum())
+    below = _below(projection, node.id)
+    weighs = np.array([weight > 0 for weight in projection.weights[row]], dtype=np.bool_)
+    sharing = int(((allocation.reserved[below] > 0) & weighs[projection.leaf_class[below]]).sum())
     where = f"{_KINDS[node.kind]} {node.id}" if node.kind is not NodeKind.MICROGRID else "The microgrid"
     on_row = "in total" if first.row == "total" else f"on {first.row}"
     text = f"{where} is full {on_row}"
@@ -212,7 +216,7 @@ def _because(
         text += ", because it is in SAFE mode (its base load is not known)"
     elif base > 0 and limit is not None:
         text += f" ({_format_row(first.row, limit)} less {_format_row(first.row, base)} of base load)"
-    others = f"{sharing} connectors share it" if sharing != 1 else "one connector has it"
+    others = {0: "nobody has any of it", 1: "one connector has it"}.get(sharing, f"{sharing} connectors share it")
     return f"{text}; {others}."
 
 
@@ -332,17 +336,20 @@ def _computed(
     return Counterfactual(
         raises=raises,
         setpoint=setpoint,
-        sentence=f"With {_and(_said(raises))}: {format_value(projection, leaf, setpoint)}.",
+        sentence=f"With {_and(_said(projection, raises))}: {format_value(projection, leaf, setpoint)}.",
     )
 
 
-def _said(raises: Sequence[Raise]) -> list[str]:
+def _said(projection: Projection, raises: Sequence[Raise]) -> list[str]:
     """Rows of one node that rise by as much are said at once."""
+    supply = {unit.id for unit in projection.depot.charge_points if unit.current is CurrentKind.DC}
     rows: dict[tuple[str, str], list[str]] = {}
     for more in raises:
         rows.setdefault((more.node, _format_row(more.row, more.more)), []).append(more.row)
     return [
-        f"{value} more on {node}" + ("" if found == ["total"] or len(found) == len(PHASES) else f" {_and(found)}")
+        f"{value} more on {node}"
+        + ("'s supply" if node in supply else "")
+        + ("" if found == ["total"] or len(found) == len(PHASES) else f" {_and(found)}")
         for (node, value), found in rows.items()
     ]
 

@@ -202,7 +202,8 @@ def row_rooms(
 
 def room_limbs(room: Sequence[int | None], frame: "Frame") -> Ints:
     """[G, L] the room of one node as limbs."""
-    return _as_limbs([room], len(room), frame.limbs, frame.bits)[0]
+    found: Ints = _as_limbs([room], len(room), frame.limbs, frame.bits)[0]
+    return found
 
 
 def _as_limbs(values: Sequence[Sequence[int | None]], width: int, limbs: int, bits: int) -> Ints:
@@ -211,7 +212,8 @@ def _as_limbs(values: Sequence[Sequence[int | None]], width: int, limbs: int, bi
         for value in line:
             if value not in known and value is not None:
                 known[value] = to_limbs(value, limbs, bits)
-    return np.array([[known[value] for value in line] for line in values], dtype=np.int64).reshape(-1, width, limbs)
+    found = [[known[value] for value in line] for line in values]
+    return np.array(found, dtype=np.int64).reshape(len(values), width, limbs)
 
 
 def build_frame(
@@ -272,8 +274,10 @@ def build_frame(
         room=_as_limbs([figure.room for figure in figures], len(groups), limbs, bits),
         limit=_as_limbs([figure.limit for figure in figures], len(rows), limbs, bits),
         cap=_as_limbs([figure.cap for figure in figures], len(rows), limbs, bits),
-        most_base=np.array([figure.most_base for figure in figures], dtype=np.int64).reshape(-1, len(rows)),
-        per_unit=np.array([to_limbs(value, limbs, bits) for value in per_unit], dtype=np.int64).reshape(-1, limbs),
+        most_base=np.array([figure.most_base for figure in figures], dtype=np.int64).reshape(len(inner), len(rows)),
+        per_unit=np.array([to_limbs(value, limbs, bits) for value in per_unit], dtype=np.int64).reshape(
+            len(rows), limbs
+        ),
         row_line=np.array([units.line(row) for row in range(len(rows))], dtype=np.int32),
         row_group=np.array([units.group_of.get(row, -1) for row in range(len(rows))], dtype=np.int32),
         weight=weight,
@@ -359,7 +363,9 @@ def _limbs_needed(
     for node, k in zip(leaf_node.tolist(), leaf_class.tolist(), strict=True):
         connector = subjects[node]
         assert isinstance(connector, Connector)
-        value = _HEADWAY * max(connector.max_rating, connector.fallback, 1)
+        # The restart gap asks for one step above the minimum, however coarse the step.
+        margin = connector.minimum + connector.step
+        value = max(_HEADWAY * max(connector.max_rating, connector.fallback, 1), margin)
         most[k] = most.get(k, 0) + value
         largest = max(largest, value)
     flow = max((sum(group.weights[k] * value for k, value in most.items()) for group in units.groups), default=0)

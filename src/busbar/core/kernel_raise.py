@@ -22,7 +22,7 @@ _CLOSE = 1e-12
 def _level_when_full(start: Floats, end: Floats, rate: Floats, first: int, last: int, room: float) -> float:
     """The level at which the leaves first..last together take `room`; they would take more at their ends."""
     if last - first == 1 and rate[first] > 0.0:
-        return start[first] + room / rate[first]
+        return float(start[first] + room / rate[first])
     low, high, total, reach = np.inf, -np.inf, 0.0, 0.0
     for leaf in range(first, last):
         if rate[leaf] > 0.0:
@@ -57,7 +57,7 @@ def _level_when_full(start: Floats, end: Floats, rate: Floats, first: int, last:
     return low
 
 
-level_when_full: Any = njit(cache=True, fastmath={"reassoc", "contract", "nsz"})(_level_when_full)
+level_when_full: Any = njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})(_level_when_full)
 
 
 def _touched(
@@ -99,7 +99,7 @@ def _touched(
     return found
 
 
-touched: Any = njit(cache=True)(_touched)
+touched: Any = njit(cache=True, error_model="numpy")(_touched)
 
 
 def _fill_rows(
@@ -123,7 +123,8 @@ def _fill_rows(
     groups = rate.shape[0]
     most = np.zeros(found)
     for group in range(groups):
-        most[:] = 0.0
+        for index in range(found):
+            most[index] = 0.0
         for position in range(count):
             cap[group, position] = end[position]
             by[group, position] = -1
@@ -144,7 +145,7 @@ def _fill_rows(
                 most[slot[parent[node]]] += most[index]
 
 
-fill_rows: Any = njit(cache=True)(_fill_rows)
+fill_rows: Any = njit(cache=True, error_model="numpy")(_fill_rows)
 
 
 def _settle(
@@ -185,12 +186,14 @@ def _settle(
         any_final |= final[position]
     if not any_final:
         # Rounding made two rows blame each other: the earliest moment is right in any case.
-        earliest = level[:count].min()
+        earliest = np.inf
+        for position in range(count):
+            earliest = min(earliest, level[position])
         for position in range(count):
             final[position] = level[position] <= earliest + _CLOSE * abs(earliest)
 
 
-settle: Any = njit(cache=True)(_settle)
+settle: Any = njit(cache=True, error_model="numpy")(_settle)
 
 
 def _raise_tier(
@@ -236,7 +239,8 @@ def _raise_tier(
         found = touched(who, count, leaf_parent, parent, slot, nodes, first, last, stack, home)
         settled = np.empty((found, groups))
         for index in range(found):
-            settled[index] = highest[nodes[index]]
+            for group in range(groups):
+                settled[index, group] = highest[nodes[index], group]
         fill_rows(room, nodes, first, last, found, parent, slot, home, count, start, end, rate, settled, cap, by)
         settle(cap, by, rate, nodes, found, parent, slot, home, count, level, final)
         taken = np.zeros((found, groups))
@@ -245,7 +249,8 @@ def _raise_tier(
             leaf = who[position]
             if not final[position]:
                 who[left], start[left], end[left] = leaf, start[position], end[position]
-                rate[:, left] = rate[:, position]
+                for group in range(groups):
+                    rate[group, left] = rate[group, position]
                 left += 1
                 continue
             if level[position] >= end[position]:
@@ -273,11 +278,12 @@ def _raise_tier(
     for leaf in everyone:
         node = leaf_parent[leaf]
         while node >= 0:
-            highest[node] = -np.inf
+            for group in range(groups):
+                highest[node, group] = -np.inf
             node = parent[node]
 
 
-raise_tier: Any = njit(cache=True)(_raise_tier)
+raise_tier: Any = njit(cache=True, error_model="numpy")(_raise_tier)
 
 
 def _raise_one(
@@ -310,4 +316,4 @@ def _raise_one(
         node = parent[node]
 
 
-raise_one: Any = njit(cache=True)(_raise_one)
+raise_one: Any = njit(cache=True, error_model="numpy")(_raise_one)

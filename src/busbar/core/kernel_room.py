@@ -31,7 +31,7 @@ def _add_product(value: Ints, factor: Ints, amount: int, bits: int) -> None:
     value[top] += carry + factor[top] * amount
 
 
-add_product: Any = njit(cache=True, inline="always")(_add_product)
+add_product: Any = njit(cache=True, error_model="numpy", inline="always")(_add_product)
 
 
 def _add(value: Ints, other: Ints, bits: int) -> None:
@@ -45,7 +45,7 @@ def _add(value: Ints, other: Ints, bits: int) -> None:
     value[top] += carry + other[top]
 
 
-add: Any = njit(cache=True, inline="always")(_add)
+add: Any = njit(cache=True, error_model="numpy", inline="always")(_add)
 
 
 def _is_less(left: Ints, right: Ints) -> bool:
@@ -56,7 +56,7 @@ def _is_less(left: Ints, right: Ints) -> bool:
     return False
 
 
-is_less: Any = njit(cache=True)(_is_less)
+is_less: Any = njit(cache=True, error_model="numpy")(_is_less)
 
 
 def _base_up(
@@ -74,7 +74,7 @@ def _base_up(
             touched[above] = True
 
 
-base_up: Any = njit(cache=True)(_base_up)
+base_up: Any = njit(cache=True, error_model="numpy")(_base_up)
 
 
 def _room_less_base(
@@ -96,8 +96,10 @@ def _room_less_base(
     for node in range(len(touched)):
         if not touched[node]:
             continue
-        room[node] = 0
-        room[node, :, limbs - 1] = OPEN_TOP << 1
+        for group in range(room.shape[1]):
+            for limb in range(limbs - 1):
+                room[node, group, limb] = 0
+            room[node, group, limbs - 1] = OPEN_TOP << 1
         for row in range(len(row_group)):
             group = row_group[row]
             if group < 0 or limit[node, row, limbs - 1] > OPEN_TOP:
@@ -112,7 +114,7 @@ def _room_less_base(
                 room[node, group] = left
 
 
-room_less_base: Any = njit(cache=True)(_room_less_base)
+room_less_base: Any = njit(cache=True, error_model="numpy")(_room_less_base)
 
 
 def _keep_what_can_refuse(
@@ -187,7 +189,7 @@ def _keep_what_can_refuse(
     return first, of_group, left, up
 
 
-keep_what_can_refuse: Any = njit(cache=True)(_keep_what_can_refuse)
+keep_what_can_refuse: Any = njit(cache=True, error_model="numpy")(_keep_what_can_refuse)
 
 
 def _refusing_entry(
@@ -207,7 +209,7 @@ def _refusing_entry(
     return -1
 
 
-refusing_entry: Any = njit(cache=True)(_refusing_entry)
+refusing_entry: Any = njit(cache=True, error_model="numpy")(_refusing_entry)
 
 
 def _fits(
@@ -231,7 +233,7 @@ def _fits(
     return True
 
 
-fits: Any = njit(cache=True)(_fits)
+fits: Any = njit(cache=True, error_model="numpy")(_fits)
 
 
 def _take(
@@ -254,7 +256,7 @@ def _take(
         node = up[node]
 
 
-take: Any = njit(cache=True)(_take)
+take: Any = njit(cache=True, error_model="numpy")(_take)
 
 
 def _next_value(value: int, minimum: int, step: int, first: int, last: int, allowed: Ints) -> int:
@@ -269,7 +271,7 @@ def _next_value(value: int, minimum: int, step: int, first: int, last: int, allo
     return (value // step + 1) * step
 
 
-next_value: Any = njit(cache=True)(_next_value)
+next_value: Any = njit(cache=True, error_model="numpy")(_next_value)
 
 
 def _value_at_most(bound: int, minimum: int, step: int, first: int, last: int, allowed: Ints) -> int:
@@ -285,4 +287,4 @@ def _value_at_most(bound: int, minimum: int, step: int, first: int, last: int, a
     return max(minimum, bound // step * step)
 
 
-value_at_most: Any = njit(cache=True)(_value_at_most)
+value_at_most: Any = njit(cache=True, error_model="numpy")(_value_at_most)

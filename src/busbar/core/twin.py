@@ -151,7 +151,7 @@ def _leaves(
         connector, in_service = projection.subjects[node], bool(projection.in_service[index])
         minimum = int(projection.minimum[index])
         wants = in_service and snapshot.present[index] and not snapshot.out_of_reach[index]
-        request = int(snapshot.request[index]) if wants else 0
+        request = int(snapshot.request[index]) if wants and minimum <= projection.max_rating[index] else 0
         load = int(projection.leaf_class[index])
         on_lines = [projection.weights[line][load] for line in range(TOTAL)]
         per_unit = projection.weights[TOTAL][load] if fair_in is FairIn.POWER else max(on_lines)

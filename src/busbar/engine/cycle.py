@@ -105,7 +105,7 @@ def conclude(
 
 
 def _what_still_fits(projection: Projection, snapshot: Snapshot, refused: Allocation, running: Ints) -> Allocation:
-    """What holds in place of a refused allocation. Nobody is said to be bound: that was found out for the refused one."""
+    """What holds in place of a refused allocation. Nobody is said to be bound: nobody knows."""
     setpoint = cut_to_fit(projection, snapshot, running)
     return replace(
         refused,

@@ -1,4 +1,4 @@
-"""Every node's state after a cycle, without its figures: `core.describe.node_figures` says the same, and more slowly."""
+"""Node states for the record, without the figures that `describe.node_figures` works out for people to read."""
 
 import numpy as np
 

@@ -262,7 +262,7 @@ def _peak_mark(stack: Stack, played: Played, axis: Axis, y: Callable[[float], fl
     at_s, limit = int(played.at_s[step]), float(stack.limit[step])
     words = f"highest: {total[step]:,.0f} {stack.unit} at {axis.calendar.label(at_s)}"
     if limit > 0:
-        words += f", {total[step] / limit:.1%} of the limit"
+        words += f", {100 * total[step] / limit:.1f} % of the limit"
     return [
         f'<circle class="peak" cx="{_n(axis.x(at_s))}" cy="{_n(y(float(total[step])))}" r="4"/>',
         _text(axis.right, top - 16, words, kind="peak", anchor="end"),

@@ -7,9 +7,11 @@ from busbar.adapters.files import values
 from busbar.adapters.files.fields import Record
 from busbar.adapters.files.tree import Node, Scalar
 from busbar.core.depot import Circuit
+from busbar.core.errors import RefusedError
 from busbar.core.projection import NodeKind
 from busbar.core.snapshot import Mode
 from busbar.core.units import ActivePower, Amount, UnitError
+from busbar.simulator.load_file import read_load
 from busbar.simulator.reading import CIRCUITS, ENVELOPED, Reading, line, which
 from busbar.simulator.scenario import (
     CapacityEvent,
@@ -23,7 +25,7 @@ from busbar.simulator.scenario import (
 from busbar.simulator.times import moment, time_of_day
 
 _EVENTS = ("envelope", "mode", "default_operating_capacity", "out_of_reach")
-_LOADS = ("constant", "daily", "steps")
+_LOADS = ("constant", "daily", "steps", "file")
 
 
 def read_loads(reading: Reading) -> tuple[Load, ...]:
@@ -57,6 +59,8 @@ def _load(reading: Reading, record: Record) -> Load:
     if given == "constant":
         amount = record.amount("constant", is_limit=False, signed=True)
         points = () if amount is None else ((0, amount),)
+    elif given == "file":
+        points = _points_of_file(reading, record)
     elif given is not None:
         read = time_of_day if given == "daily" else moment(reading.calendar)
         points = _points(reading, record, given, read)
@@ -72,6 +76,16 @@ def _load(reading: Reading, record: Record) -> Load:
         is_curve=given == "daily",
         noise=noise,
     )
+
+
+def _points_of_file(reading: Reading, record: Record) -> tuple[tuple[int, Amount], ...]:
+    name = record.read("file", values.text)
+    try:
+        return () if name is None else read_load(reading.path.parent / name, reading.calendar)
+    except RefusedError as error:
+        for problem in error.problems:
+            reading.findings.add_problem(problem)
+        return ()
 
 
 def _points(reading: Reading, record: Record, key: str, read: Callable[[Node], int]) -> tuple[tuple[int, Amount], ...]:
@@ -156,4 +170,5 @@ def _event(reading: Reading, record: Record, span: Span) -> Event | None:
                 record.report("out_of_reach", rule="It is out of reach or not listed.", fix="Write true.")
             return OutOfReachEvent(span=span, node=node)
         case _:
+            record.entry("node")
             return None

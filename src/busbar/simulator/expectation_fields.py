@@ -63,4 +63,6 @@ def _expectation(reading: Reading, record: Record) -> Expectation | None:
             node = reading.node(record, "binds", ENVELOPED)
             return Binds(node=node, for_s=record.read_or("for", duration_s, 1))
         case _:
+            for key in ("node", "vehicle", "for"):
+                record.entry(key)
             return None

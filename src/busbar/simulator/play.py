@@ -139,11 +139,11 @@ class _Night:
         envelopes = self._envelopes_at(at_s)
         unseen = self._unseen_at(at_s)
         lost = self._lost_at(at_s)
-        at = world.calendar.instant(at_s)
+        at, sessions = world.calendar.instant(at_s), world.sessions()
         snapshot = snapshot_from_sessions(
             projection,
             at=at,
-            sessions=world.sessions(),
+            sessions=sessions,
             base_load={node: figure for node, figure in base.figures.items() if node not in unseen},
             modes=dict.fromkeys(unseen, Mode.SAFE),
             envelopes=envelopes,
@@ -160,7 +160,7 @@ class _Night:
             before=self._before,
         )
         self._before = cycle
-        self.sessions = after_cycle(world.sessions(), projection, cycle.allocation, cycle.setpoint, at=at)
+        self.sessions = after_cycle(sessions, projection, cycle.allocation, cycle.setpoint, at=at)
         world.remember(self.sessions)
         self._obey(cycle.setpoint, lost, at_s)
         self._happen(projection, base, envelopes, unseen, at_s)

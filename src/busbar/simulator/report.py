@@ -134,7 +134,7 @@ def _cards(played: Played, kept: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("Vehicles ready", f"{kept['vehicles_ready']} of {kept['vehicles']}", "left with what they needed"),
         (
             "Energy delivered",
-            f"{delivered / 1000:,.2f} MWh" if delivered >= 10_000 else f"{delivered:,.0f} kWh",
+            f"{delivered / 1000:,.1f} MWh" if delivered >= 10_000 else f"{delivered:,.0f} kWh",
             f"needed {needed:,.0f} kWh, short {kept['energy_short_wh'] / 1000:,.0f} kWh",
         ),
         ("Limits broken", f"{len(played.excesses)}", "checked at every node in every cycle"),
@@ -147,7 +147,7 @@ def _cards(played: Played, kept: dict[str, Any]) -> list[tuple[str, str, str]]:
 def _fullest(played: Played, site: Peak | None) -> tuple[str, str]:
     if site is None:
         return "–", "nothing limits it"
-    return f"{site.use:.1%}", f"{name_of(played, site.node)} at {calendar_of(played).label(site.at_s)}"
+    return f"{100 * site.use:.1f} %", f"{name_of(played, site.node)} at {calendar_of(played).label(site.at_s)}"
 
 
 def _kinds(played: Played) -> list[NodeKind]:

@@ -220,7 +220,7 @@ def _peak_verdict(played: Played, expectation: PeakAtMost) -> Verdict:
     limit = text if isinstance(text, str) else ", ".join(f"{phase} {value}" for phase, value in text.items())
     return Verdict(
         expectation=f"Never more than {limit} at {expectation.node}.",
-        found=f"{flow / max(1, bounds[most]):.1%} of it at {calendar_of(played).label(int(played.at_s[step]))}",
+        found=f"{100 * flow / max(1, bounds[most]):.1f} % of it at {calendar_of(played).label(int(played.at_s[step]))}",
         is_met=flow <= bounds[most],
     )
 

@@ -164,7 +164,8 @@ def _check_capacities(reading: Reading, scenario: Scenario) -> None:
         for problem in problems:
             record = reading.top.records("events")[index]
             if record is not None:
-                record.report("default_operating_capacity", rule=problem.rule, fix=problem.fix)
+                rule = f"The depot's `{problem.path}` would then be refused: {problem.rule}"
+                record.report("default_operating_capacity", rule=rule, fix="Choose a capacity that keeps that rule.")
 
 
 def _strategy(node: Node) -> str:

@@ -1,25 +1,19 @@
 """Vehicles from CSV files: our own columns, or the on/off-shift schedules of NREL's depot study."""
 
-import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from busbar.adapters.files import values
-from busbar.adapters.files.tree import Node, Scalar, clipped
-from busbar.core.errors import Problem, RefusedError
-from busbar.core.units import UnitError
+from busbar.adapters.files.tree import Node, clipped
+from busbar.simulator.csv_rows import Cells, read_rows, refused
 from busbar.simulator.scenario import Vehicle, VehicleType
 from busbar.simulator.times import DAY_S, Calendar, moment, time_of_day
-
-Value = TypeVar("Value")
 
 NREL_COLUMNS = ("veh_op_day_id", "start_time", "end_time", "on_shift", "vmt")
 """Of `veh_schedules.csv` in github.com/NREL/hdev-depot-charging-2021: one day of one vehicle per id, its spells on and
 off shift, and the miles of each spell."""
 OUR_COLUMNS = ("id", "arrives", "departs", "soc")
-_LONGEST_ROWS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,59 +29,22 @@ class Stay:
 
 def read_vehicles(path: Path, stay: Stay, calendar: Calendar) -> tuple[Vehicle, ...]:
     """The vehicles of a CSV file; raises RefusedError with every offender, its file and line."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            table = csv.DictReader(stream)
-            columns = tuple(table.fieldnames or ())
-            rows = [(table.line_num, row) for row, _ in zip(table, range(_LONGEST_ROWS), strict=False)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _refused(path, f"The file cannot be read: {error}.", "Check its name and its encoding.") from error
+    columns, rows = read_rows(path)
     if set(NREL_COLUMNS) <= set(columns):
         return _from_shifts(path, rows, stay, calendar)
     if set(OUR_COLUMNS) <= set(columns):
         return _from_stays(path, rows, stay, calendar)
-    raise _refused(
+    raise refused(
         path,
         f"Its columns are {clipped(', '.join(columns))}.",
         f"Give the columns {', '.join(OUR_COLUMNS)}, or those of NREL's schedules: {', '.join(NREL_COLUMNS)}.",
     )
 
 
-def _refused(path: Path, rule: str, fix: str) -> RefusedError:
-    return RefusedError((Problem(path="document", rule=rule, fix=fix, file=str(path), line=1),))
-
-
-class _Rows:
-    """Reads cells and collects what is wrong with them."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.problems: list[Problem] = []
-
-    def read(self, line: int, row: dict[str, str], column: str, reader: Callable[[Node], Value]) -> Value | None:
-        """One cell; None where it did not parse."""
-        word = row.get(column) or ""
-        try:
-            return reader(Scalar(word, line, True))
-        except UnitError as error:
-            rule, fix = error.rule, error.fix
-        except ValueError:
-            rule, fix = "Not a number.", "Write for example `12.5`."
-        self.problems.append(
-            Problem(path=column, rule=rule, fix=fix, value=clipped(word), file=str(self.path), line=line)
-        )
-        return None
-
-    def refuse_if_any(self) -> None:
-        """Raise RefusedError with everything collected."""
-        if self.problems:
-            raise RefusedError(tuple(self.problems))
-
-
 def _from_stays(
     path: Path, rows: list[tuple[int, dict[str, str]]], stay: Stay, calendar: Calendar
 ) -> tuple[Vehicle, ...]:
-    cells, vehicles = _Rows(path), []
+    cells, vehicles = Cells(path), []
     for line, row in rows:
         arrives = cells.read(line, row, "arrives", moment(calendar))
         departs = cells.read(line, row, "departs", moment(calendar))
@@ -123,7 +80,7 @@ def _from_shifts(
 
     The energy it needs is that of all the day's miles, so it arrives that much below where it stops by itself.
     """
-    cells = _Rows(path)
+    cells = Cells(path)
     days: dict[str, list[tuple[int, int, bool]]] = {}
     miles: dict[str, float] = {}
     for line, row in rows:
