@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NIGHTS := scenarios/wa_pta_night.yaml scenarios/small_ac.yaml scenarios/nrel_depot.yaml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test check lint bench bench-small strategies clean help
@@ -30,8 +31,11 @@ bench: $(VENV)/.dev  ## speed, as ratios measured in one run (about 15 minutes)
 bench-small: $(VENV)/.dev  ## the same up to 10 000 connectors (about 3 minutes)
 	$(BIN)/python benchmarks/bench.py --sizes 100,1000,10000
 
-strategies: $(VENV)/.installed  ## what each strategy delivers on the shipped nights
-	$(BIN)/busbar compare scenarios/wa_pta_night.yaml scenarios/small_ac.yaml scenarios/nrel_depot.yaml
+strategies: $(VENV)/.installed  ## what each strategy delivers on the shipped nights, into docs/strategies.md
+	$(BIN)/busbar compare $(NIGHTS) --markdown > docs/.table
+	$(BIN)/python -c "import pathlib, re; page = pathlib.Path('docs/strategies.md'); table = pathlib.Path('docs/.table'); \
+	page.write_text(re.sub('(<!-- strategies -->\n).*(<!-- /strategies -->)', lambda m: m[1] + table.read_text().rstrip() + '\n' + m[2], \
+	page.read_text(), flags=re.DOTALL)); table.unlink()"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Busbar needs Python 3.11 or newer (make PYTHON=python3.11 ...)"; exit 1; }

@@ -59,3 +59,10 @@ def test_the_docs_show_outputs_at_all() -> None:
 def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     missing = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
     assert missing == []
+
+
+def test_the_strategies_of_the_smallest_night_deliver_what_the_docs_say() -> None:
+    """The two large nights are played by `make strategies`, which renews the whole table."""
+    printed = run("busbar compare scenarios/small_ac.yaml --markdown").strip()
+    assert "| `least_laxity` |" in printed
+    assert printed in (ROOT / "docs" / "strategies.md").read_text()

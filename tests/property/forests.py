@@ -225,7 +225,9 @@ def depots(draw: st.DrawFn, shape: Shape = Shape()) -> Depot:
         )
     limit = None
     if sometimes(draw, 4):
-        limit = amounts(draw, phases=PHASES, scale_ma=200_000, voltage_v=nominal_v)
+        tops = [there for circuit, there in zip(circuits, phases, strict=True) if circuit.parent is None]
+        flowing = tuple(phase for phase in PHASES if any(phase in there for there in tops))
+        limit = amounts(draw, phases=flowing, scale_ma=200_000, voltage_v=nominal_v)
     return Depot(
         id="depot",
         voltage_v=nominal_v,

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from busbar.core import kernel_fill
+from busbar.core import kernel_fill, kernel_tiers
 from busbar.core.depot import FairIn
 from busbar.core.frame import Frame
 
@@ -86,8 +86,7 @@ class Bound:
 
 def fill_tree(frame: Frame, room: Ints, demand: Demand, ranking: Ranked, fair_in: FairIn) -> Filled:
     """Admit, raise tier by tier, round down and hand out the rest. `room` [M, G, L] is not changed."""
-    order = ranking.order[demand.request[ranking.order] > 0]
-    tier, order = _dense(ranking.tier, order)
+    tier, order = _by_tier(ranking, demand.request)
     # A level is W of supply, or mA on the line, per unit of weight; a setpoint is in the leaf's own unit.
     per_unit = frame.total_w if fair_in is FairIn.POWER else frame.current_ma
     share = ranking.weight / per_unit[demand.leaf_class]
@@ -141,12 +140,10 @@ def bind_leaves(frame: Frame, demand: Demand, filled: Filled) -> Bound:
     return Bound(kind=kind, node=node, group=group, target=target)
 
 
-def _dense(tier: Ints, order: Indices) -> tuple[Indices, Indices]:
-    """Tiers renumbered from 0 without gaps, and the order sorted by tier, ties as they were."""
-    if not len(order) or tier[order[0]] == tier.max() == tier.min():
-        return np.zeros(len(tier), dtype=np.int32), order
-    place = np.argsort(tier[order], kind="stable")
-    ordered = tier[order][place]
-    dense = np.zeros(len(tier), dtype=np.int32)
-    dense[order[place]] = np.concatenate(([0], np.cumsum(ordered[1:] != ordered[:-1])))
-    return dense, order[place]
+def _by_tier(ranking: Ranked, request: Ints) -> tuple[Indices, Indices]:
+    """Tiers renumbered from 0 without gaps, and who wants something sorted by (tier, order)."""
+    dense, order, found = kernel_tiers.by_tier(ranking.tier, ranking.order, request)
+    if not found:
+        _, close = np.unique(ranking.tier, return_inverse=True)
+        dense, order, _ = kernel_tiers.by_tier(close.astype(np.int64), ranking.order, request)
+    return dense, order

@@ -231,10 +231,11 @@ def _raise_tier(
     home = np.empty(count, dtype=np.int32)
     for position in range(count):
         leaf = who[position]
-        start[position] = offset[leaf] + floor[leaf] / weight[leaf]
-        end[position] = offset[leaf] + ceiling[leaf] / weight[leaf]
+        load, levels = leaf_class[leaf], 1.0 / weight[leaf]
+        start[position] = offset[leaf] + floor[leaf] * levels
+        end[position] = offset[leaf] + ceiling[leaf] * levels
         for group in range(groups):
-            rate[group, position] = load_weight[leaf_class[leaf], group] * weight[leaf]
+            rate[group, position] = load_weight[load, group] * weight[leaf]
     while count > 0:
         found = touched(who, count, leaf_parent, parent, slot, nodes, first, last, stack, home)
         settled = np.empty((found, groups))

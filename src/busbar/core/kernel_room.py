@@ -60,16 +60,28 @@ is_less: Any = njit(cache=True, error_model="numpy")(_is_less)
 
 
 def _base_up(
-    parent: Indices, given: Bools, figure: Ints, declared: Ints, has_own: Bools, base: Ints, touched: Bools
+    parent: Indices,
+    given: Bools,
+    is_assumed: Bools,
+    figure: Ints,
+    declared: Ints,
+    has_own: Bools,
+    base: Ints,
+    touched: Bools,
 ) -> None:
-    """Base load [M, 4] of every node: its own figure, or else what is declared, risen by what its children rose."""
+    """Base load [M, 4] of every node: its own figure, or else what is declared, risen by what its children rose.
+
+    An assumed figure counts where it is more than that.
+    """
     base[:] = declared
     for node in range(len(parent) - 1, -1, -1):
         if given[node]:
-            base[node] = figure[node]
+            for row in range(base.shape[1]):
+                if not is_assumed[node] or figure[node, row] > base[node, row]:
+                    base[node, row] = figure[node, row]
             touched[node] = True
         above = parent[node]
-        if touched[node] and above >= 0 and not given[above] and not has_own[above]:
+        if touched[node] and above >= 0 and not has_own[above] and (is_assumed[above] or not given[above]):
             base[above] += base[node] - declared[node]
             touched[above] = True
 
@@ -80,16 +92,19 @@ base_up: Any = njit(cache=True, error_model="numpy")(_base_up)
 def _room_less_base(
     touched: Bools,
     base: Ints,
+    most_base: Ints,
     limit: Ints,
     cap: Ints,
     per_unit: Ints,
+    row_line: Indices,
     row_group: Indices,
     bits: int,
     room: Ints,
 ) -> None:
     """Room [M, G, L] of touched nodes: per group the least of limit - base, at most the cap, at least 0.
 
-    base [M, R] in mA or W of the row, limit and cap [M, R, L] in group units, per_unit [R, L] group units per mA or W.
+    base [M, 4] in mA or W, limit and cap [M, R, L] in group units, per_unit [R, L] group units per mA or W. Beyond
+    most_base [M, R] a base load changes nothing any more; so bounded, products stay exact.
     """
     limbs = room.shape[2]
     left = np.zeros(limbs, dtype=np.int64)
@@ -105,7 +120,8 @@ def _room_less_base(
             if group < 0 or limit[node, row, limbs - 1] > OPEN_TOP:
                 continue
             left[:] = limit[node, row]
-            add_product(left, per_unit[row], -base[node, row], bits)
+            most = most_base[node, row]
+            add_product(left, per_unit[row], -max(-most, min(most, base[node, row_line[row]])), bits)
             if is_less(cap[node, row], left):
                 left[:] = cap[node, row]
             if left[limbs - 1] < 0:
@@ -115,6 +131,61 @@ def _room_less_base(
 
 
 room_less_base: Any = njit(cache=True, error_model="numpy")(_room_less_base)
+
+
+def _sum_up(
+    room: Ints,
+    parent: Indices,
+    leaf_parent: Indices,
+    leaf_class: Indices,
+    weight: Ints,
+    values: Ints,
+    bits: int,
+    at_most: bool,
+    least: Ints,
+) -> tuple[Ints, Bools]:
+    """What the leaves' values [n] add up to at every node [M, G, L], and where that is more than its room.
+
+    Where `at_most`, a node passes on no more than its room, or than `least` [M, G, L] where that is more.
+    """
+    nodes, groups, limbs = room.shape
+    top = limbs - 1
+    mask = (1 << bits) - 1
+    total = np.zeros_like(room)
+    over = np.zeros((nodes, groups), dtype=np.bool_)
+    for leaf in range(len(values)):
+        value = values[leaf]
+        if value <= 0:
+            continue
+        node, load = leaf_parent[leaf], leaf_class[leaf]
+        for group in range(groups):
+            carry = 0
+            for limb in range(top):
+                term = total[node, group, limb] + weight[load, group, limb] * value + carry
+                total[node, group, limb] = term & mask
+                carry = term >> bits
+            total[node, group, top] += carry + weight[load, group, top] * value
+    for node in range(nodes - 1, -1, -1):
+        above = parent[node]
+        for group in range(groups):
+            through = total[node, group]
+            if room[node, group, top] <= OPEN_TOP and is_less(room[node, group], through):
+                over[node, group] = True
+                if at_most:
+                    through = room[node, group]
+                    if len(least) > 0 and is_less(through, least[node, group]):
+                        through = least[node, group]
+            if above >= 0:
+                carry = 0
+                for limb in range(top):
+                    term = total[above, group, limb] + through[limb] + carry
+                    total[above, group, limb] = term & mask
+                    carry = term >> bits
+                total[above, group, top] += carry + through[top]
+    return total, over
+
+
+sum_up: Any = njit(cache=True, error_model="numpy")(_sum_up)
 
 
 def _keep_what_can_refuse(
@@ -132,42 +203,17 @@ def _keep_what_can_refuse(
     `left` is what remains when every leaf's `idle` [n] is taken. A node passes on at most what it lets through.
     """
     nodes, groups, limbs = room.shape
-    rise = np.zeros_like(room)
     any_idle = False
     for leaf in range(len(idle)):
         any_idle |= idle[leaf] > 0
-    used = np.zeros_like(room) if any_idle else np.zeros((0, groups, limbs), dtype=np.int64)
-    limited = np.zeros(groups, dtype=np.bool_)
+    used = np.zeros((0, groups, limbs), dtype=np.int64)
+    if any_idle:
+        used, _ = sum_up(room, parent, leaf_parent, leaf_class, weight, idle, bits, False, used)
+    _, kept = sum_up(room, parent, leaf_parent, leaf_class, weight, most, bits, True, used)
+    count = 0
     for node in range(nodes):
         for group in range(groups):
-            limited[group] |= room[node, group, limbs - 1] <= OPEN_TOP
-    for leaf in range(len(idle)):
-        if most[leaf] <= 0:
-            continue
-        node, load = leaf_parent[leaf], leaf_class[leaf]
-        for group in range(groups):
-            if limited[group]:
-                add_product(rise[node, group], weight[load, group], most[leaf], bits)
-                if idle[leaf] > 0:
-                    add_product(used[node, group], weight[load, group], idle[leaf], bits)
-    kept = np.zeros((nodes, groups), dtype=np.bool_)
-    count = 0
-    for node in range(nodes - 1, -1, -1):
-        above = parent[node]
-        for group in range(groups):
-            if not limited[group]:
-                continue
-            through = rise[node, group]
-            if is_less(room[node, group], through):
-                kept[node, group] = True
-                count += 1
-                through = room[node, group]
-                if any_idle and is_less(through, used[node, group]):
-                    through = used[node, group]
-            if above >= 0:
-                add(rise[above, group], through, bits)
-                if any_idle:
-                    add(used[above, group], used[node, group], bits)
+            count += kept[node, group]
     first = np.zeros(nodes + 1, dtype=np.int32)
     of_group = np.empty(count, dtype=np.int32)
     left = np.empty((count, limbs), dtype=np.int64)

@@ -179,7 +179,9 @@ def _settle_on_values(
         if verdict[leaf] != ADMITTED:
             continue
         begin, end = steps_first[leaf], steps_last[leaf]
-        least[leaf] = value_at_most(np.int64(floor[leaf]), minimum[leaf], step[leaf], begin, end, allowed)
+        least[leaf] = minimum[leaf]
+        if floor[leaf] > minimum[leaf]:
+            least[leaf] = value_at_most(np.int64(floor[leaf]), minimum[leaf], step[leaf], begin, end, allowed)
         sure, near = round_down(value[leaf], request[leaf], minimum[leaf], step[leaf], begin, end, allowed)
         setpoint[leaf] = max(sure, least[leaf])
         wish[leaf] = near

@@ -15,6 +15,42 @@ Indices = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
 
+def _by_tier(tier: Ints, order: Indices, request: Ints) -> tuple[Indices, Indices, bool]:
+    """Tiers [n] renumbered from 0 without gaps, and who wants something in (tier, order); False: tiers too far apart.
+
+    A counting sort: it takes tiers from 0 up to a few times the number of leaves, as strategies number them.
+    """
+    leaves = len(tier)
+    highest = 0
+    for leaf in range(leaves):
+        if tier[leaf] < 0 or tier[leaf] > 4 * leaves:
+            return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32), False
+        highest = max(highest, tier[leaf])
+    begin = np.zeros(highest + 2, dtype=np.int32)
+    count = 0
+    for leaf in order:
+        if request[leaf] > 0:
+            begin[tier[leaf] + 1] += 1
+            count += 1
+    number = np.empty(highest + 1, dtype=np.int32)
+    found = 0
+    for index in range(highest + 1):
+        number[index] = found
+        found += begin[index + 1] > 0
+        begin[index + 1] += begin[index]
+    dense = np.zeros(leaves, dtype=np.int32)
+    sorted_order = np.empty(count, dtype=np.int32)
+    for leaf in order:
+        if request[leaf] > 0:
+            dense[leaf] = number[tier[leaf]]
+            sorted_order[begin[tier[leaf]]] = leaf
+            begin[tier[leaf]] += 1
+    return dense, sorted_order, True
+
+
+by_tier: Any = njit(cache=True, error_model="numpy")(_by_tier)
+
+
 def _groups_that_refuse(group: Indices, groups: int) -> tuple[Indices, int]:
     """The place of each row group [G] among those that entries [E] are of, -1 for the others; and how many they are."""
     place = np.full(groups, -1, dtype=np.int32)

@@ -70,11 +70,10 @@ def rooms(projection: Projection, snapshot: Snapshot) -> Rooms:
     )
     base, touched = _base_loads(projection, snapshot, safe)
     room = frame.room.copy()
-    # Beyond the limit nothing is available in any case; so bounded, the kernel's products stay exact.
-    bounded = np.clip(base[:, frame.row_line], -frame.most_base, frame.most_base)
     kernel_room.room_less_base(
-        touched, bounded, frame.limit, frame.cap, frame.per_unit, frame.row_group, frame.bits, room
-    )
+        touched, base, frame.most_base, frame.limit, frame.cap, frame.per_unit, frame.row_line, frame.row_group,
+        frame.bits, room,
+    )  # fmt: skip
     envelopes = {
         int(inner_of[node]): limit_ticks(
             amount, frame.scale, voltage_v=int(projection.voltage_v[node]), phases=projection.phases[node]
@@ -103,17 +102,20 @@ def _base_loads(projection: Projection, snapshot: Snapshot, safe: frozenset[int]
         else:
             figures.append(load_rows(amount, frame.scale, voltage_v=int(voltage_v), phases=phases))
     nodes = frame.inner_of[nodes].tolist() if nodes else []
-    # The base load of a SAFE node is not known, whatever was last seen: what its safe capacity assumes takes its place.
+    # The base load of a SAFE node is not known, whatever was last seen: what its safe capacity assumes takes its place,
+    # or what is declared or known below it, where that is more.
     for inner in sorted(safe):
         nodes.append(inner)
         figures.append(assumed_rows(frame.limits[inner], frame.scale, len(projection.phases[frame.nodes[inner]])))
     given = np.zeros(len(frame.parent), dtype=np.bool_)
+    is_assumed = np.zeros_like(given)
+    is_assumed[list(safe)] = True
     figure = np.zeros_like(frame.base)
     if nodes:
         given[nodes] = True
         figure[nodes] = figures
     base, touched = np.empty_like(frame.base), np.zeros_like(given)
-    kernel_room.base_up(frame.parent, given, figure, frame.base, frame.has_own_base, base, touched)
+    kernel_room.base_up(frame.parent, given, is_assumed, figure, frame.base, frame.has_own_base, base, touched)
     return base, touched
 
 
@@ -123,11 +125,15 @@ def headroom(projection: Projection, found: Rooms, inner: int) -> Headroom:
         return found.lifted[inner]
     frame = projection.frame
     limits, envelope, is_safe = frame.limits[inner], found.envelopes.get(inner, NO_LIMIT), inner in found.safe
+    row = [int(value) * frame.scale.per_unit(line) for line, value in enumerate(found.base[inner])]
     if is_safe:
-        base = assumed_base(limits, frame.scale, len(projection.phases[frame.nodes[inner]]))
-    else:
-        row = [int(value) * frame.scale.per_unit(line) for line, value in enumerate(found.base[inner])]
-        base = (row[0], row[1], row[2], row[3])
+        # The assumed load is exact here; the nodes above carry it rounded up.
+        assumed = assumed_base(limits, frame.scale, len(projection.phases[frame.nodes[inner]]))
+        row = [
+            exact if 0 <= whole - exact < frame.scale.per_unit(line) else whole
+            for line, (whole, exact) in enumerate(zip(row, assumed, strict=True))
+        ]
+    base = (row[0], row[1], row[2], row[3])
     return Headroom(
         limit=flow_limit(limits, envelope),
         base=base,

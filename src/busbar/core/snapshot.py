@@ -8,13 +8,15 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from busbar.core.projection import Projection
+from busbar.core.projection import NodeKind, Projection
 from busbar.core.units import Amount
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
+MOST_COMMITTED = 8
+"""Times the maximum rating: beyond it a commitment is a mistake, and sums would not stay exact."""
 TURN_S = 600.0
 """A turn lasts at least this long while vehicles rotate under lasting scarcity (design section 5)."""
 
@@ -100,8 +102,8 @@ def snapshot_from_arrays(
     """A snapshot from arrays in leaf order; what is not given is unknown (times), 0 (priority) or 1 (weight).
 
     `columns` are further fields of `Snapshot` by name. Where `present` is not given, a leaf with a request
-    above 0 has a vehicle. Raises ValueError for a wrong shape, a negative request or commitment, or a weight
-    that is not positive.
+    above 0 has a vehicle. Raises ValueError for a wrong shape, a negative request or commitment, one far beyond the
+    rating, a weight that is not positive, and a node that is unknown or that the value says nothing about.
     """
     n = len(projection.leaf_ids)
     unknown = np.full(n, np.nan)
@@ -136,6 +138,13 @@ def snapshot_from_arrays(
     weight = values["weight"].astype(np.float64)
     if not (np.isfinite(weight) & (weight > 0)).all():
         raise ValueError("a weight is not a positive, finite number")
+    beyond = values["committed"].astype(np.int64) > MOST_COMMITTED * projection.max_rating
+    if beyond.any():
+        names = [projection.leaf_ids[leaf] for leaf in np.flatnonzero(beyond)[:5]]
+        raise ValueError(f"committed is more than {MOST_COMMITTED} x the maximum rating at {', '.join(names)}")
+    leaves = (NodeKind.CONNECTOR,)
+    _check_nodes(projection, {"base_load": base_load, "modes": modes}, but_for=(*leaves, NodeKind.CHARGE_POINT))
+    _check_nodes(projection, {"envelopes": envelopes}, but_for=leaves)
     return Snapshot(
         at=at,
         request=np.where(values["present"], request, 0),
@@ -144,6 +153,19 @@ def snapshot_from_arrays(
         envelopes=dict(envelopes or {}),
         **values,  # type: ignore[arg-type]
     )
+
+
+def _check_nodes(
+    projection: Projection, given: Mapping[str, Mapping[str, object] | None], *, but_for: tuple[NodeKind, ...]
+) -> None:
+    """Raises ValueError for a node the projection does not have, or of a kind that such a value says nothing about."""
+    for name, values in given.items():
+        for node_id in values or ():
+            node = projection.node_index.get(node_id)
+            if node is None:
+                raise ValueError(f"{name} names {node_id}, which is no power node of the projection")
+            if projection.kinds[node] in but_for:
+                raise ValueError(f"{name} names {node_id}, a {projection.kinds[node]}, and means nothing there")
 
 
 def snapshot_from_sessions(

@@ -51,15 +51,17 @@ def twin_base_loads(projection: Projection, snapshot: Snapshot) -> list[Load]:
                 # What a charge point draws by itself is its circuit's to carry.
                 idle_w[parent] += subject.idle_load_w if subject.in_service else 0
                 continue
-        if snapshot.modes.get(node_id) is Mode.SAFE:
-            base[node] = _assumed(projection, node)
-        elif node_id in snapshot.base_load:
-            base[node] = _whole(_load(snapshot.base_load[node_id], depot, voltage_v, phases))
-        elif isinstance(subject, Circuit) and subject.base_load is not None:
-            base[node] = _whole(_load(subject.base_load, depot, voltage_v, phases))
+        if isinstance(subject, Circuit) and subject.base_load is not None:
+            known = _whole(_load(subject.base_load, depot, voltage_v, phases))
         else:
             idle = _whole(_load(ActivePower(w=idle_w[node]), depot, voltage_v, phases))
-            base[node] = _sum(below[node], idle)
+            known = _sum(below[node], idle)
+        if snapshot.modes.get(node_id) is Mode.SAFE:
+            base[node] = _most(_assumed(projection, node), known)
+        elif node_id in snapshot.base_load:
+            base[node] = _whole(_load(snapshot.base_load[node_id], depot, voltage_v, phases))
+        else:
+            base[node] = known
         if node > 0:
             below[parent] = _sum(below[parent], _whole(base[node]))
     return base
@@ -218,6 +220,10 @@ def _least(*limits: Limit) -> Limit:
 def _whole(load: Load) -> Load:
     """Base load is taken in as whole mA and W, rounded up."""
     return (Fraction(ceil(load[0])), Fraction(ceil(load[1])), Fraction(ceil(load[2])), Fraction(ceil(load[3])))
+
+
+def _most(left: Load, right: Load) -> Load:
+    return (max(left[0], right[0]), max(left[1], right[1]), max(left[2], right[2]), max(left[3], right[3]))
 
 
 def _sum(left: Load, right: Load) -> Load:
