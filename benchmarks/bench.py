@@ -75,11 +75,12 @@ def measure(projection: Projection, *, rows: int, case: str, seed: int) -> Measu
     cold, warm = _highs(projection, snapshot)
     fast = max(5, min(100, 200_000 // leaves))
     times: dict[str, list[float]] = {"fill": [], "balance": [], "cold": [], "warm": []}
-    for _ in range(3):
-        times["cold"] += timed_ms(cold, runs=1)
+    slow = max(1, min(5, 5_000 // leaves))
+    for _ in range(5 if leaves <= 1000 else 3):
+        times["cold"] += timed_ms(cold, runs=slow)
         times["fill"] += timed_ms(lambda: fill_tree(projection.frame, room, demand, ranking, FairIn.POWER), runs=fast)
         times["balance"] += timed_ms(lambda: balance(projection, snapshot, strategy=strategy), runs=fast)
-        times["warm"] += timed_ms(warm, runs=1)
+        times["warm"] += timed_ms(warm, runs=slow)
     twin = None
     if leaves <= TWIN_UP_TO:
         twin = median(

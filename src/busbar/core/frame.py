@@ -5,7 +5,7 @@ that adding and comparing are exact however many different charge points a depot
 number, most depots need two of 60 bits, odd ones several of 30.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +55,8 @@ class Frame:
     """[n] index here of the node right above a leaf."""
     limits: tuple[NodeLimits, ...]
     """[M]"""
+    balanced: Mapping[str, int]
+    """Circuits on all three phases at the depot's own voltage, by id: index here."""
     base: Ints
     """[M, 4] declared base load in whole mA and W, its children's included."""
     has_own_base: Bools
@@ -267,6 +269,13 @@ def build_frame(
         parent=inner_parent,
         leaf_parent=leaf_parent.astype(np.int32),
         limits=limits,
+        balanced={
+            subject.id: m
+            for m, node in enumerate(inner)
+            if isinstance(subject := subjects[node], Circuit)
+            and tuple(phases[node]) == PHASES
+            and voltage_v[node] == depot.voltage_v
+        },
         base=base,
         has_own_base=has_own,
         bounded_as_phasor=phasor,

@@ -222,8 +222,8 @@ def _raise_tier(
     M entries each: slot (-1), nodes, first, last, stack, and highest [M, G] (-inf); left as found.
     """
     groups = room.shape[1]
-    everyone = who[:count]
-    who = everyone.copy()
+    who = who[:count].copy()
+    reached = nodes[:0]
     start, end = np.empty(count), np.empty(count)
     rate, cap = np.empty((groups, count)), np.empty((groups, count))
     by = np.empty((groups, count), dtype=np.int32)
@@ -238,6 +238,8 @@ def _raise_tier(
             rate[group, position] = load_weight[load, group] * weight[leaf]
     while count > 0:
         found = touched(who, count, leaf_parent, parent, slot, nodes, first, last, stack, home)
+        if len(reached) == 0:
+            reached = nodes[:found].copy()
         settled = np.empty((found, groups))
         for index in range(found):
             for group in range(groups):
@@ -276,12 +278,9 @@ def _raise_tier(
                     highest[above, group] = max(highest[above, group], highest[node, group])
             slot[node] = -1
         count = left
-    for leaf in everyone:
-        node = leaf_parent[leaf]
-        while node >= 0:
-            for group in range(groups):
-                highest[node, group] = -np.inf
-            node = parent[node]
+    for node in reached:
+        for group in range(groups):
+            highest[node, group] = -np.inf
 
 
 raise_tier: Any = njit(cache=True, error_model="numpy")(_raise_tier)

@@ -21,31 +21,25 @@ OPEN_TOP = 1 << 61
 
 
 def _add_product(value: Ints, factor: Ints, amount: int, bits: int) -> None:
-    """value += factor x amount, both [L]; a factor's limbs and the amount together stay within 62 bits."""
+    """value += factor x amount, both [L]; a factor's limbs and the amount together stay within 62 bits.
+
+    Two limbs are what nearly every depot has: they go without a loop.
+    """
     top = len(value) - 1
-    carry = 0
-    for limb in range(top):
-        total = value[limb] + factor[limb] * amount + carry
-        value[limb] = total & ((1 << bits) - 1)
-        carry = total >> bits
-    value[top] += carry + factor[top] * amount
+    if top == 1:
+        total = value[0] + factor[0] * amount
+        value[0] = total & ((1 << bits) - 1)
+        value[1] += (total >> bits) + factor[1] * amount
+    else:
+        carry = 0
+        for limb in range(top):
+            total = value[limb] + factor[limb] * amount + carry
+            value[limb] = total & ((1 << bits) - 1)
+            carry = total >> bits
+        value[top] += carry + factor[top] * amount
 
 
 add_product: Any = njit(cache=True, error_model="numpy", inline="always")(_add_product)
-
-
-def _add(value: Ints, other: Ints, bits: int) -> None:
-    """value += other, both [L]."""
-    top = len(value) - 1
-    carry = 0
-    for limb in range(top):
-        total = value[limb] + other[limb] + carry
-        value[limb] = total & ((1 << bits) - 1)
-        carry = total >> bits
-    value[top] += carry + other[top]
-
-
-add: Any = njit(cache=True, error_model="numpy", inline="always")(_add)
 
 
 def _is_less(left: Ints, right: Ints) -> bool:
@@ -159,6 +153,11 @@ def _sum_up(
             continue
         node, load = leaf_parent[leaf], leaf_class[leaf]
         for group in range(groups):
+            if top == 1:
+                term = total[node, group, 0] + weight[load, group, 0] * value
+                total[node, group, 0] = term & mask
+                total[node, group, 1] += (term >> bits) + weight[load, group, 1] * value
+                continue
             carry = 0
             for limb in range(top):
                 term = total[node, group, limb] + weight[load, group, limb] * value + carry
@@ -175,7 +174,11 @@ def _sum_up(
                     through = room[node, group]
                     if len(least) > 0 and is_less(through, least[node, group]):
                         through = least[node, group]
-            if above >= 0:
+            if above >= 0 and top == 1:
+                term = total[above, group, 0] + through[0]
+                total[above, group, 0] = term & mask
+                total[above, group, 1] += (term >> bits) + through[1]
+            elif above >= 0:
                 carry = 0
                 for limb in range(top):
                     term = total[above, group, limb] + through[limb] + carry
@@ -244,13 +247,20 @@ def _refusing_entry(
     """The first entry of a node in which `amount` more of this load does not fit; -1 where it fits."""
     top = left.shape[1] - 1
     for entry in range(first[node], first[node + 1]):
-        factor = weight[load, group[entry]]
+        of_group = group[entry]
+        weighs = weight[load, of_group, top] != 0
         carry = 0
-        weighs = factor[top] != 0
-        for limb in range(top):
-            weighs |= factor[limb] != 0
-            carry = (left[entry, limb] - factor[limb] * amount + carry) >> bits
-        if left[entry, top] - factor[top] * amount + carry < 0 and weighs:
+        if top == 1:
+            factor = weight[load, of_group, 0]
+            weighs |= factor != 0
+            carry = (left[entry, 0] - factor * amount) >> bits
+        else:
+            for limb in range(top):
+                factor = weight[load, of_group, limb]
+                weighs |= factor != 0
+                carry = (left[entry, limb] - factor * amount + carry) >> bits
+        # A row that is overfull in any case refuses only what weighs on it.
+        if weighs and left[entry, top] - weight[load, of_group, top] * amount + carry < 0:
             return entry
     return -1
 

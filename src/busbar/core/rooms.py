@@ -24,7 +24,7 @@ from busbar.core.limits import (
 )
 from busbar.core.projection import Projection
 from busbar.core.snapshot import Mode, Snapshot
-from busbar.core.units import PHASES, Current
+from busbar.core.units import Current
 
 Ints = npt.NDArray[np.int64]
 
@@ -94,14 +94,15 @@ def _base_loads(projection: Projection, snapshot: Snapshot, safe: frozenset[int]
     figures: list[Load] = []
     per_ma = watts_per_ma(frame.scale)
     for node_id, amount in snapshot.base_load.items():
-        node = projection.node_index[node_id]
-        phases, voltage_v = projection.phases[node], projection.voltage_v[node]
-        nodes.append(node)
-        if type(amount) is Current and phases is PHASES and voltage_v == frame.scale.nominal_v:
+        inner = frame.balanced.get(node_id)
+        if inner is not None and type(amount) is Current:
+            nodes.append(inner)
             figures.append(balanced_rows(amount, per_ma))
-        else:
-            figures.append(load_rows(amount, frame.scale, voltage_v=int(voltage_v), phases=phases))
-    nodes = frame.inner_of[nodes].tolist() if nodes else []
+            continue
+        node = projection.node_index[node_id]
+        nodes.append(int(frame.inner_of[node]))
+        phases, voltage_v = projection.phases[node], int(projection.voltage_v[node])
+        figures.append(load_rows(amount, frame.scale, voltage_v=voltage_v, phases=phases))
     # The base load of a SAFE node is not known, whatever was last seen: what its safe capacity assumes takes its place,
     # or what is declared or known below it, where that is more.
     for inner in sorted(safe):

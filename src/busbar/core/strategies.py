@@ -135,10 +135,10 @@ def turn_order(snapshot: Snapshot) -> Indices:
     Where it is not known since when a vehicle charges, its turn is taken to be as young as the latest stop anywhere:
     somebody may have been stopped for its sake.
     """
-    arrived = np.nan_to_num(snapshot.arrived_ago_s, nan=0.0)
+    latest_last = -snapshot.arrived_ago_s
     known = np.isfinite(snapshot.waiting_for_s)
     if not (snapshot.charging.any() or known.any()):
-        return np.argsort(-arrived, kind="stable").astype(np.int32)
+        return np.argsort(latest_last, kind="stable").astype(np.int32)
     waiting = np.where(known, snapshot.waiting_for_s, 0.0)
     latest_stop = np.nanmin(snapshot.stopped_ago_s) if np.isfinite(snapshot.stopped_ago_s).any() else np.inf
     charging_for = np.where(np.isnan(snapshot.charging_for_s), latest_stop, snapshot.charging_for_s)
@@ -149,4 +149,4 @@ def turn_order(snapshot: Snapshot) -> Indices:
     )
     # Among those in a turn or just past one the youngest turn goes on; among those waiting the longest wait is served.
     within = np.where(snapshot.charging, np.minimum(charging_for, 1e12), -waiting)
-    return np.lexsort((-arrived, within, group)).astype(np.int32)
+    return np.lexsort((latest_last, within, group)).astype(np.int32)
