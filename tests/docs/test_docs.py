@@ -44,9 +44,7 @@ def test_every_output_in_the_docs_is_what_the_command_prints(page: Path, command
     printed = "".join(line.rstrip() + "\n" for line in run(command).splitlines())
     if os.environ.get(RENEW):
         old = page.read_text()
-        page.write_text(
-            SHOWN.sub(lambda m: m[1] + printed + m[4] if m["command"] == command else m[0], old)
-        )
+        page.write_text(SHOWN.sub(lambda m: m[1] + printed + m[4] if m["command"] == command else m[0], old))
         return
     assert text == printed, f"{page.name} shows something else; renew with {RENEW}=1"
 

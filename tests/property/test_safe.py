@@ -18,9 +18,7 @@ from busbar.core.units import ActivePower
 def test_losing_sight_of_a_circuit_leaves_no_more_than_seeing_what_is_declared(case: Case, data: st.DataObject) -> None:
     projection = case.projection
     circuits = [
-        node
-        for node, kind in enumerate(projection.kinds)
-        if kind in (NodeKind.CIRCUIT, NodeKind.GRID_CONNECTION)
+        node for node, kind in enumerate(projection.kinds) if kind in (NodeKind.CIRCUIT, NodeKind.GRID_CONNECTION)
     ]
     node = data.draw(st.sampled_from(circuits))
     node_id = projection.node_ids[node]

@@ -41,8 +41,12 @@ def browser() -> Iterator[Browser]:
 @pytest.mark.chromium
 @pytest.mark.parametrize("width", [390, 1300])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_report_needs_nobody_else_and_fits_the_screen(browser: Browser, report: Path, width: int, scheme: str) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light")
+def test_the_report_needs_nobody_else_and_fits_the_screen(
+    browser: Browser, report: Path, width: int, scheme: str
+) -> None:
+    page = browser.new_page(
+        viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
+    )
     asked: list[str] = []
     said: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
