@@ -167,6 +167,13 @@ def _sum_up(
     for node in range(nodes - 1, -1, -1):
         above = parent[node]
         for group in range(groups):
+            if top == 1 and room[node, group, 1] > total[node, group, 1]:
+                # Plainly room enough, so all of it goes through: what nearly every row comes to, without a comparison.
+                if above >= 0:
+                    term = total[above, group, 0] + total[node, group, 0]
+                    total[above, group, 0] = term & mask
+                    total[above, group, 1] += (term >> bits) + total[node, group, 1]
+                continue
             through = total[node, group]
             if room[node, group, top] <= OPEN_TOP and is_less(room[node, group], through):
                 over[node, group] = True

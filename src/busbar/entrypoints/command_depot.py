@@ -18,9 +18,9 @@ from busbar.entrypoints.screen import print_document, say, show
 def validate(depot: DepotArgument, as_json: JsonOption = False) -> int:
     """Check a depot file, naming every mistake and its fix."""
     from busbar.adapters.files.depot_file import load_depot
+    from busbar.core.fallbacks import fallbacks_that_do_not_fit
     from busbar.core.projection import project
     from busbar.entrypoints.documents import validation_document, warning_text
-    from busbar.entrypoints.fallbacks import fallbacks_that_do_not_fit
     from busbar.entrypoints.words import counts
 
     try:
@@ -43,9 +43,9 @@ def validate(depot: DepotArgument, as_json: JsonOption = False) -> int:
 def tree(depot: DepotArgument, depth: DepthOption = None, as_json: JsonOption = False) -> int:
     """Show a depot's wiring, its limits and what is reserved."""
     from busbar.adapters.files.depot_file import load_depot
+    from busbar.core.fallbacks import fallbacks_that_do_not_fit
     from busbar.core.projection import project
     from busbar.entrypoints.documents import warning_text
-    from busbar.entrypoints.fallbacks import fallbacks_that_do_not_fit
     from busbar.entrypoints.render_tree import tree_text
     from busbar.entrypoints.tree_document import tree_document
     from busbar.entrypoints.unloaded import unloaded
@@ -64,9 +64,9 @@ def import_(depot: DepotArgument, database: DatabaseOption = None, as_json: Json
     """Store a depot and provision its microgrid."""
     from busbar.adapters.files.depot_file import load_depot
     from busbar.bootstrap import import_depot
+    from busbar.core.fallbacks import fallbacks_that_do_not_fit
     from busbar.core.projection import project
     from busbar.entrypoints.documents import import_document, warning_text
-    from busbar.entrypoints.fallbacks import fallbacks_that_do_not_fit
     from busbar.entrypoints.render_import import import_text
 
     found = load_depot(depot)

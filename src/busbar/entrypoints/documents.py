@@ -5,9 +5,9 @@ from dataclasses import fields
 from typing import Any
 
 from busbar.core.errors import Problem
+from busbar.core.fallbacks import Excess
 from busbar.engine.ports import ImportResult
 from busbar.entrypoints import words
-from busbar.entrypoints.fallbacks import Excess
 
 
 def problem_document(problem: Problem) -> dict[str, Any]:
