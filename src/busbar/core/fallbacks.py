@@ -1,13 +1,17 @@
-"""Whether fallbacks fit the wiring (design section 6): below every circuit, within its safe operating capacity."""
+"""Whether fallbacks fit the wiring (design section 6): below every circuit, within its safe operating capacity.
+
+Adds up by itself instead of asking `flows`, which needs the compiled kernels: `busbar validate` does without them.
+"""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from math import ceil
 
 import numpy as np
 
 from busbar.core.depot import Circuit
-from busbar.core.flows import loads, sum_below
 from busbar.core.projection import Projection
+from busbar.core.rows import TOTAL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,10 +37,32 @@ def fallbacks_that_do_not_fit(projection: Projection) -> list[Excess]:
     for inner, node in enumerate(frame.nodes.tolist()):
         if not isinstance(projection.subjects[node], Circuit):
             continue
-        flow = loads(projection, sum_below(projection, reserved, node), node)
+        leaves = slice(int(projection.first_leaf[node]), int(projection.last_leaf[node]))
+        by_class = [
+            int(reserved[leaves][projection.leaf_class[leaves] == load].sum())
+            for load in range(len(projection.classes))
+        ]
         for row, safe in enumerate(frame.limits[inner].safe):
-            per_unit = frame.scale.per_unit(row)
-            if safe is not None and flow[row] * per_unit > safe:
+            if safe is None:
+                continue
+            load = _load(projection, by_class, row, is_phasor=row < TOTAL and frame.bounded_as_phasor[inner][row])
+            if load * frame.scale.per_unit(row) > safe:
+                available = safe // frame.scale.per_unit(row)
                 name = projection.node_ids[node]
-                found.append(Excess(node=name, row=row, reserved=ceil(flow[row]), available=safe // per_unit))
+                found.append(Excess(node=name, row=row, reserved=ceil(load), available=available))
     return found
+
+
+def _load(projection: Projection, by_class: list[int], row: int, *, is_phasor: bool) -> Fraction:
+    """mA or W on one of the four rows; where line-to-line loads hang on a line, the bound on their phasor sum."""
+    label = projection.rows[row].label
+    rows = [
+        index
+        for index, each in enumerate(projection.rows)
+        if (each.label == label and each.direction_deg is not None if is_phasor else index == row)
+    ]
+    return max(
+        sum((weight * value for weight, value in zip(projection.weights[index], by_class, strict=True)), Fraction(0))
+        / projection.rows[index].shrink
+        for index in rows
+    )
