@@ -45,7 +45,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Setting up $(VENV) ..."
 	@$(BIN)/pip install --quiet --constraint constraints.txt --editable .
 	@echo "Compiling the fill, once (about half a minute) ..."
-	@$(BIN)/busbar balance docs/examples/worked_depot.yaml docs/examples/worked_snapshot.yaml >/dev/null
+	@$(BIN)/python -c "import busbar; \
+	projection = busbar.project(busbar.load_depot('scenarios/examples/depot.yaml')); \
+	busbar.balance(projection, busbar.load_snapshot('scenarios/examples/snapshot.yaml', projection))"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -3,6 +3,8 @@
 Each command imports what it works with, because the fill's compiler takes a while to load.
 """
 
+import os
+import sys
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -27,6 +29,9 @@ from busbar.entrypoints.options import (
 )
 from busbar.entrypoints.screen import print_document, say, show
 
+SMALL = 150
+"""Connectors up to which one balance is sooner done in plain Python than the compiled kernels are loaded."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Question:
@@ -47,12 +52,22 @@ def _question(
     found = load_depot(depot)
     chosen = found.strategy if strategy is None else known_strategy(strategy)
     projection = project(found, leaves=leaves or found.leaves)
+    _spare_the_compiler(len(projection.leaf_ids))
     return _Question(
         projection=projection,
         snapshot=load_snapshot(snapshot, projection),
         strategy=chosen,
         fair_in=fair_in or found.fair_in,
     )
+
+
+def _spare_the_compiler(connectors: int) -> None:
+    """Let one balance of a small depot run the kernels as plain Python: loading them compiled takes longer than that.
+
+    The kernels are the same functions, and the audit follows in any case. Without effect once the compiler is loaded.
+    """
+    if connectors <= SMALL and "numba" not in sys.modules:
+        os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 
 def balance(
@@ -65,13 +80,13 @@ def balance(
     as_json: JsonOption = False,
 ) -> int:
     """Share what the wiring can carry, once; sends nothing."""
+    asked = _question(depot, snapshot, strategy, leaves, fair_in)
     from busbar.core.audit import audit
     from busbar.core.balance import as_failed
     from busbar.core.balance import balance as balance_once
     from busbar.core.describe import allocation_document
     from busbar.entrypoints.render_allocation import allocation_text, balanced, breaches
 
-    asked = _question(depot, snapshot, strategy, leaves, fair_in)
     allocation = balance_once(asked.projection, asked.snapshot, strategy=asked.strategy, fair_in=asked.fair_in)
     violations = audit(asked.projection, asked.snapshot, allocation)
     if violations:
@@ -100,6 +115,7 @@ def explain(
 ) -> int:
     """Say why a connector gets what it gets."""
     asked = _question(depot, snapshot, strategy, leaves, fair_in)
+
     _refuse_unknown(asked.projection, connector)
     from busbar.core.explain import explain as explain_one
     from busbar.entrypoints.render_explanation import explanation_text
