@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 NIGHTS := scenarios/wa_pta_night.yaml scenarios/small_ac.yaml scenarios/nrel_depot.yaml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check lint bench bench-small strategies clean help
+.PHONY: demo test check lint bench bench-small bench-live strategies clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,9 @@ bench: $(VENV)/.dev  ## speed, as ratios measured in one run (about 15 minutes)
 
 bench-small: $(VENV)/.dev  ## the same up to 10 000 connectors (about 3 minutes)
 	$(BIN)/python benchmarks/bench.py --sizes 100,1000,10000
+
+bench-live: $(VENV)/.dev  ## thousands of charge points on one service (about a quarter of an hour)
+	$(BIN)/python benchmarks/live.py --steady 15 --cuts 3
 
 strategies: $(VENV)/.installed  ## what each strategy delivers on the shipped nights, into docs/strategies.md
 	$(BIN)/busbar compare $(NIGHTS) --markdown > docs/.table

@@ -6,18 +6,21 @@ commands need neither.
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter_ns
+from typing import TypeVar
 
 from busbar.core.depot import Depot
 from busbar.core.errors import BusbarError
-from busbar.engine.ports import ImportResult, Store
+from busbar.engine.ports import ChargePointRecords, Evidence, ImportResult, Store
 from busbar.simulator.played import Played
 from busbar.simulator.scenario import Scenario
 
 DATABASE_VARIABLE = "BUSBAR_DATABASE"
+
+Kept = TypeVar("Kept")
 
 
 def database_url(given: str | None) -> str:
@@ -34,17 +37,21 @@ async def open_store(url: str) -> Store:
     return await open_sql_store(url)
 
 
-def import_depot(depot: Depot, *, database: str | None) -> tuple[str, ImportResult]:
-    """Store a depot and provision its microgrid; the database's name without password, and what changed."""
+def import_depot(depot: Depot, *, database: str | None) -> tuple[str, ImportResult, Sequence[Evidence]]:
+    """Store a depot and provision its microgrid.
 
-    async def run() -> tuple[str, ImportResult]:
+    The database's name without password, what changed, and what is known about the depot's fallbacks.
+    """
+
+    async def run() -> tuple[str, ImportResult, Sequence[Evidence]]:
         from busbar.adapters.store.urls import driver_url, place
 
         url = database_url(database)
         name = place(driver_url(url))
         store = await open_store(url)
         try:
-            return name, await store.import_depot(depot, at=datetime.now(UTC))
+            result = await store.import_depot(depot, at=datetime.now(UTC))
+            return name, result, await store.evidence(depot.id)
         finally:
             await store.close()
 
@@ -83,3 +90,39 @@ def shipped_scenario(name: str) -> Path:
         if path.is_file():
             return path
     raise BusbarError(f"The scenario {name} did not come with this installation; give its file to `busbar simulate`.")
+
+
+async def open_store_and_records(url: str) -> tuple[Store, ChargePointRecords]:
+    """The store behind a URL, and what the OCPP adapter keeps in it; both close with the store. Raises BusbarError."""
+    from busbar.adapters.store.store import open_store as open_sql_store
+
+    store = await open_sql_store(url)
+    return store, store.records()
+
+
+async def open_served_store(url: str) -> tuple[Store, ChargePointRecords]:
+    """The same in a process of its own, for a service: a busy event loop does not hold it up, nor it the loop."""
+    from busbar.adapters.store.apart import open_store_apart
+
+    apart = await open_store_apart(url)
+    return apart.store, apart.records
+
+
+def database_name(given: str | None) -> str:
+    """What a database is called to people, without its password."""
+    from busbar.adapters.store.urls import driver_url, place
+
+    return place(driver_url(database_url(given)))
+
+
+def with_store(act: Callable[[Store, ChargePointRecords], Awaitable[Kept]], *, database: str | None) -> Kept:
+    """Open the store, let something happen in it, and close it. Raises BusbarError."""
+
+    async def run() -> Kept:
+        store, records = await open_store_and_records(database_url(database))
+        try:
+            return await act(store, records)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())

@@ -161,10 +161,32 @@ def test_a_database_that_cannot_be_is_the_callers_to_mend(run: Run, tmp_path: Pa
     assert "1 problem." in answer.err
 
 
-def test_the_service_is_not_available_yet(run: Run) -> None:
-    answer = run("serve")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "There is no depot in the store"),
+        (["--depot", "moon"], "There is no depot in the store"),
+        (["--proof", "honour"], "There is no such proof"),
+        (["--proof", "nothing", "--ocpp-host", "0.0.0.0"], "loopback"),
+        (["--proof", "certificate"], "need TLS"),
+        (["--certificate", "nowhere.pem"], "TLS needs both"),
+        (["--quirks", "nowhere.yaml"], "nowhere.yaml"),
+        (["nowhere.yaml"], "nowhere.yaml"),
+    ],
+)
+def test_a_service_that_cannot_be_says_why(run: Run, tmp_path: Path, arguments: list[str], said: str) -> None:
+    answer = run("serve", *arguments, "--database", f"sqlite:///{tmp_path / 'busbar.db'}", "--ocpp-port", "0")
     assert (answer.code, answer.out) == (2, "")
-    assert "not available yet" in answer.err.lower()
+    assert said in answer.err
+
+
+def test_a_proof_of_a_charge_point_that_is_not_there_is_refused(run: Run, tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'busbar.db'}"
+    assert run("import", DEPOT, "--database", database).code == 0
+    answer = run("commission", "CP99", "--by", "Ann", "--database", database)
+    assert answer.code == 2
+    assert "CP99" in answer.err
+    assert run("commission", "CP1", "--by", " ", "--database", database).code == 2
 
 
 def test_the_version(run: Run) -> None:

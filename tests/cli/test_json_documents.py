@@ -123,7 +123,8 @@ def test_an_import_and_the_same_again(run: Run, tmp_path: Path) -> None:
         ["explain", DEPOT, SNAPSHOT, "CP77/1"],
         ["import", DEPOT, "--database", "mysql://x"],
         ["simulate", "nowhere.yaml"],
-        ["serve"],
+        ["serve", "--database", "mysql://x"],
+        ["commission", "CP1", "--by", "Ann", "--database", "mysql://x"],
         ["nonsense"],
     ],
 )

@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -28,6 +28,8 @@ from busbar.adapters.store.urls import driver_url
 from busbar.core.depot import Depot
 from busbar.core.errors import BusbarError
 from busbar.core.units import LARGEST, ActivePower, Amount, ApparentPower, Current
+from busbar.engine.events import ChargePointFacts
+from busbar.engine.ports import Credential, StoredSetpoint
 
 ALL_TABLES = [table.name for table in metadata.sorted_tables]
 
@@ -387,3 +389,137 @@ def test_sqlite_survives_a_power_cut_and_lets_others_read(sqlite_url: str) -> No
     assert asyncio.run(ask("synchronous")) == 2, "FULL"
     assert asyncio.run(ask("foreign_keys")) == 1
     assert asyncio.run(ask("busy_timeout")) >= 5000
+
+
+def test_times_are_written_alike_whichever_way_they_were_kept(sqlite_url: str) -> None:
+    async def story() -> None:
+        async with Place(url=sqlite_url).store() as store:
+            await store.import_depot(TWO_FEEDERS, at=NOON)
+            on_the_second = NOON.replace(microsecond=0)
+            kept = StoredSetpoint(connector="CP1/1", value=1, expiry_s=1.0, order_id="a", at=on_the_second)
+            await store.save_setpoints("elizabeth", [kept])
+
+    asyncio.run(story())
+    # Compared as text, so they have to be of one shape.
+    assert rows(sqlite_url, "SELECT at FROM setpoints") == [("2026-11-22 12:00:00.000000",)]
+    assert rows(sqlite_url, "SELECT imported_at FROM depots") == [("2026-11-22 12:00:00.123456",)]
+
+
+@pytest.mark.parametrize("wrong", [2**53, -(2**63), 2**64])
+def test_a_value_that_could_be_rounded_on_its_way_is_refused(database_url: str, wrong: int) -> None:
+    async def story() -> None:
+        async with Place(url=database_url).store() as store:
+            await store.import_depot(TWO_FEEDERS, at=NOON)
+            kept = StoredSetpoint(connector="CP1/1", value=wrong, expiry_s=1.0, order_id="a", at=NOON)
+            with pytest.raises(BusbarError):
+                await store.save_setpoints("elizabeth", [kept])
+            assert list(await store.stored_setpoints("elizabeth")) == []
+
+    asyncio.run(story())
+
+
+def test_saving_setpoints_and_sessions_takes_as_many_statements_for_thousands_as_for_one(database_url: str) -> None:
+    async def count(store: Any, size: int) -> list[int]:
+        at = NOON.replace(year=2026 + size % 7)
+        kept = [
+            StoredSetpoint(connector=f"CP{number}/1", value=size, expiry_s=1.0, order_id="a", at=at)
+            for number in range(size)
+        ]
+        vehicles = [replace(BUS, connector=one.connector) for one in kept]
+        found = []
+        saves: tuple[Callable[[], Awaitable[None]], ...] = (
+            lambda: store.save_setpoints("elizabeth", kept),
+            lambda: store.save_sessions("elizabeth", vehicles, at=NOON),
+            lambda: store.save_sessions("elizabeth", [replace(one, soc=0.5) for one in vehicles], at=NOON),
+            lambda: store.save_sessions("elizabeth", [], at=NOON),
+        )
+        for save in saves:
+            with statements() as sent:
+                await save()
+            found.append(len(sent))
+        return found
+
+    async def story() -> None:
+        async with Place(url=database_url).store() as store:
+            await store.import_depot(TWO_FEEDERS, at=NOON)
+            await count(store, 1)
+            assert await count(store, 3000) == await count(store, 1)
+
+    asyncio.run(story())
+
+
+# What strangers say
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("a\0b", "a\ufffdb"), ("half \ud83d", "half ?"), ("x" * 9000, "x" * 255), ("", ""), ("⚡" * 300, "⚡" * 255)],
+)
+def test_whatever_strangers_call_themselves_is_kept_as_text(database_url: str, said: str, kept: str) -> None:
+    async def story() -> None:
+        async with Place(url=database_url).records() as records:
+            await records.note_pending(said, address=said, reason=said, at=NOON)
+            [noted] = await records.pending_identities()
+            assert (noted.identity, noted.address, noted.reason) == (kept, kept, kept)
+            facts = ChargePointFacts(protocol="ocpp1.6", vendor=said, rate_units=("A", said[:20]))
+            await records.save_facts("elizabeth", "CP1", facts, at=NOON)
+            assert (await records.facts("elizabeth"))["CP1"].vendor == kept
+            told = {"charge_point": "CP1", "connector": "CP1/1", "started_at": NOON, "meter_start_wh": None}
+            begun = await records.begin_transaction("elizabeth", reference=said, id_tag=said, vehicle=said, **told)  # type: ignore[arg-type]
+            assert (begun.reference, begun.id_tag, begun.vehicle) == (kept, kept, kept)
+            again = await records.begin_transaction("elizabeth", reference=said, id_tag=said, vehicle=said, **told)  # type: ignore[arg-type]
+            assert again == begun
+            await records.end_transaction("elizabeth", begun.id, at=NOON, reason=said)
+
+    asyncio.run(story())
+
+
+def test_records_of_a_depot_that_is_not_known_are_refused(database_url: str) -> None:
+    async def story() -> None:
+        async with Place(url=database_url).records() as records:
+            with pytest.raises(BusbarError, match="no depot nowhere"):
+                await records.save_facts("nowhere", "CP1", ChargePointFacts(protocol="ocpp1.6"), at=NOON)
+            stranger = Credential(kind="meter", depot_id="nowhere", subject="C1", secret_hash="x")
+            with pytest.raises(BusbarError, match="no depot nowhere"):
+                await records.save_credential(stranger, at=NOON)
+            with pytest.raises(BusbarError, match="ck_credentials_kind"):
+                await records.save_credential(replace(stranger, kind="person", depot_id="elizabeth"), at=NOON)
+
+    asyncio.run(story())
+
+
+def test_records_are_there_when_the_database_is_opened_again(database_url: str) -> None:
+    facts = ChargePointFacts(protocol="ocpp1.6", rate_units=("W",))
+    credential = Credential(kind="charge_point", depot_id="elizabeth", subject="CP1", secret_hash="x")
+
+    async def story() -> None:
+        place = Place(url=database_url)
+        told = {"reference": None, "id_tag": None, "vehicle": None, "started_at": NOON, "meter_start_wh": 5}
+        async with place.records() as records:
+            begun = await records.begin_transaction("elizabeth", charge_point="CP1", connector="CP1/1", **told)  # type: ignore[arg-type]
+            await records.save_facts("elizabeth", "CP1", facts, at=NOON)
+            await records.save_credential(credential, at=NOON)
+            await records.note_pending("CP77", address="", reason="unknown", at=NOON)
+        async with place.records() as records:
+            assert list(await records.open_transactions("elizabeth")) == [begun]
+            assert await records.facts("elizabeth") == {"CP1": facts}
+            assert await records.credential("charge_point", "elizabeth", "CP1") == credential
+            assert [one.identity for one in await records.pending_identities()] == ["CP77"]
+
+    asyncio.run(story())
+
+
+def test_the_database_itself_keeps_one_in_force_one_open_and_one_going_on(database_url: str) -> None:
+    import_all(database_url, TWO_FEEDERS)
+    twice = {
+        'overrides (depot_id, kind, subject, "by", reason, at)': "'elizabeth', 'hold', 'CP1/1', 'Ann', '', ",
+        'commissioning_requests (depot_id, charge_point, "by", state, result, at)': (
+            "'elizabeth', 'CP1', 'Ann', 'asked', '{}', "
+        ),
+        "transactions (depot_id, charge_point, connector, started_at)": "'elizabeth', 'CP1', 'CP1/1', ",
+    }
+    for table, values in twice.items():
+        insert = f"INSERT INTO {table} VALUES ({values}'2026-11-22 12:00:00.000000')"
+        rows(database_url, insert)
+        with pytest.raises(BusbarError, match=r"(?i)unique"):
+            rows(database_url, insert)

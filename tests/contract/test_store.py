@@ -1,27 +1,15 @@
 """What every store promises (the port `Store`), held against memory, SQLite and PostgreSQL alike."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from store_examples import BUS, EVERYTHING, LATER, NOON, TWO_FEEDERS, VAN, circuit, cycle, dc, each_phase
-from store_places import Place
+from store_places import Place, on
 
 from busbar.core.depot import Depot
 from busbar.core.errors import BusbarError
 from busbar.engine.ports import ImportResult, Store
-
-
-def on(place: Place, story: Callable[[Store], Awaitable[None]]) -> None:
-    """Let a story happen in a store at this place."""
-
-    async def happen() -> None:
-        async with place.store() as store:
-            await story(store)
-
-    asyncio.run(happen())
 
 
 def changes(result: ImportResult) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], int]:

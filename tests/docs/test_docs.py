@@ -64,3 +64,22 @@ def test_the_strategies_of_the_smallest_night_deliver_what_the_docs_say() -> Non
     printed = run("busbar compare scenarios/small_ac.yaml --markdown").strip()
     assert "| `least_laxity` |" in printed
     assert printed in (ROOT / "docs" / "strategies.md").read_text()
+
+
+def named_tests() -> list[tuple[str, str]]:
+    """File and function of every test that the promises name; `...::name` is in the file named before."""
+    found, file = [], ""
+    text = (ROOT / "docs" / "promises.md").read_text()
+    for given, name, other in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`|`\.\.\.::(\w+)`", text):
+        file = given or file
+        found.append((file, name or other))
+    return found
+
+
+@pytest.mark.parametrize(("file", "name"), named_tests())
+def test_every_promise_is_held_by_a_test_that_exists(file: str, name: str) -> None:
+    assert f"def {name}(" in (ROOT / file).read_text() if name else (ROOT / file).is_file()
+
+
+def test_the_promises_name_their_tests() -> None:
+    assert len(named_tests()) >= 20

@@ -43,44 +43,58 @@ def audit(projection: Projection, snapshot: Snapshot, allocation: Allocation) ->
     themselves: nothing beyond them), and every setpoint is 0 or a value the connector takes, at least its minimum, at
     most its request and rating, and 0 where there is no vehicle or the charge point is out of service or reach.
     """
-    setpoints = [int(value) for value in allocation.setpoint]
-    found = [*_wrong_setpoints(projection, snapshot, setpoints)]
-    idle = [_idle(projection, snapshot, leaf) for leaf in range(len(setpoints))]
+    setpoints: list[int] = allocation.setpoint.tolist()
+    wired = _wired(projection)
+    found = [*_wrong_setpoints(projection, snapshot, wired, setpoints)]
+    idle = _idle(snapshot, wired)
     reserved = [
-        max(value, least) if projection.in_service[leaf] else 0
-        for leaf, (value, least) in enumerate(zip(setpoints, idle, strict=True))
+        max(value, least) if unit.in_service else 0
+        for value, least, (_, unit) in zip(setpoints, idle, wired, strict=True)
     ]
     found += _overfull(projection, snapshot, reserved, idle)
     return found
 
 
-def _idle(projection: Projection, snapshot: Snapshot, leaf: int) -> int:
+def _wired(projection: Projection) -> list[tuple[Connector, ChargePoint]]:
+    """[n] every leaf's connector with its charge point, as they are stored."""
+    parent, subjects = projection.parent.tolist(), projection.subjects
+    found = []
+    for node in projection.leaf_node.tolist():
+        connector, unit = subjects[node], subjects[parent[node]]
+        assert isinstance(connector, Connector)
+        assert isinstance(unit, ChargePoint)
+        found.append((connector, unit))
+    return found
+
+
+def _idle(snapshot: Snapshot, wired: list[tuple[Connector, ChargePoint]]) -> list[int]:
     """Reserved for a leaf in any case: its fallback, or what it may still draw while out of reach."""
-    node = int(projection.leaf_node[leaf])
-    connector, unit = projection.subjects[node], projection.subjects[projection.parent[node]]
-    assert isinstance(connector, Connector)
-    assert isinstance(unit, ChargePoint)
-    return max(connector.fallback, int(snapshot.committed[leaf])) if unit.in_service else 0
+    return [
+        max(connector.fallback, committed) if unit.in_service else 0
+        for (connector, unit), committed in zip(wired, snapshot.committed.tolist(), strict=True)
+    ]
 
 
-def _wrong_setpoints(projection: Projection, snapshot: Snapshot, setpoints: list[int]) -> Iterator[Violation]:
+def _wrong_setpoints(
+    projection: Projection, snapshot: Snapshot, wired: list[tuple[Connector, ChargePoint]], setpoints: list[int]
+) -> Iterator[Violation]:
+    requests: list[int] = snapshot.request.tolist()
+    may_be_given = (snapshot.present & ~snapshot.out_of_reach).tolist()
     for leaf, value in enumerate(setpoints):
         if value == 0:
             continue
-        node = int(projection.leaf_node[leaf])
-        connector, unit = projection.subjects[node], projection.subjects[projection.parent[node]]
-        assert isinstance(connector, Connector)
-        assert isinstance(unit, ChargePoint)
-        most = min(connector.max_rating, max(int(snapshot.request[leaf]), _least(connector)))
+        connector, unit = wired[leaf]
+        least = _least(connector)
+        most = min(connector.max_rating, max(requests[leaf], least))
         rule, bound = "", 0
-        if not unit.in_service or snapshot.out_of_reach[leaf] or not snapshot.present[leaf]:
+        if not unit.in_service or not may_be_given[leaf]:
             rule = "given something where nothing can be given"
-        elif snapshot.request[leaf] <= 0:
+        elif requests[leaf] <= 0:
             rule = "given something that was not asked for"
         elif value > most:
             rule, bound = "more than requested or rated", most
-        elif value < _least(connector):
-            rule, bound = "less than the minimum", _least(connector)
+        elif value < least:
+            rule, bound = "less than the minimum", least
         elif not _takes(connector, value):
             rule, bound = "not a value the connector takes", connector.step
         if rule:
@@ -101,21 +115,27 @@ def _takes(connector: Connector, value: int) -> bool:
 
 def _overfull(projection: Projection, snapshot: Snapshot, reserved: list[int], idle: list[int]) -> Iterator[Violation]:
     available = twin_available(projection, snapshot)
+    limited = [node for node, limits in enumerate(available) if any(limit is not None for limit in limits)]
     flows = _class_sums(projection, reserved)
-    least = _class_sums(projection, idle)
+    least: list[dict[int, int]] | None = None
     for index, row in enumerate(projection.rows):
         weights = projection.weights[index]
         scale = lcm(*(weight.denominator for weight in weights)) if weights else 1
         whole = [int(weight * scale) for weight in weights]
-        for node, limits in enumerate(available):
-            limit = limits[index]
+        # A flow is a whole number of these units, so the limit may be rounded down. Alike nodes share their limits.
+        whole_limit: dict[int, int] = {}
+        for node in limited:
+            limit = available[node][index]
             if limit is None:
                 continue
-            flow = sum(whole[load] * value for load, value in flows[node].items())
-            if flow * limit.denominator <= limit.numerator * scale:
+            most = whole_limit.get(id(limit))
+            if most is None:
+                most = whole_limit[id(limit)] = limit.numerator * scale // limit.denominator
+            flow = _weighed(flows[node], whole)
+            if flow <= most:
                 continue
-            unavoidable = sum(whole[load] * value for load, value in least[node].items())
-            if flow <= unavoidable:
+            least = least or _class_sums(projection, idle)
+            if flow <= _weighed(least[node], whole):
                 continue
             yield Violation(
                 node=projection.node_ids[node],
@@ -126,14 +146,21 @@ def _overfull(projection: Projection, snapshot: Snapshot, reserved: list[int], i
             )
 
 
+def _weighed(sums: dict[int, int], whole: list[int]) -> int:
+    flow = 0
+    for load, value in sums.items():
+        flow += whole[load] * value
+    return flow
+
+
 def _class_sums(projection: Projection, values: list[int]) -> list[dict[int, int]]:
     """[N] load class -> what the leaves of that class below a node add up to."""
     sums: list[dict[int, int]] = [{} for _ in projection.node_ids]
-    parent = [int(above) for above in projection.parent]
-    for leaf, value in enumerate(values):
-        load = int(projection.leaf_class[leaf])
-        node = int(projection.leaf_node[leaf])
-        while node >= 0 and value:
-            sums[node][load] = sums[node].get(load, 0) + value
-            node = parent[node]
+    parent = projection.parent.tolist()
+    for node, load, value in zip(projection.leaf_node.tolist(), projection.leaf_class.tolist(), values, strict=True):
+        above = node
+        while above >= 0 and value:
+            here = sums[above]
+            here[load] = here.get(load, 0) + value
+            above = parent[above]
     return sums

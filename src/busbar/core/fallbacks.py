@@ -1,17 +1,15 @@
-"""Whether fallbacks fit the wiring (design section 6): below every circuit, within its safe operating capacity.
-
-Adds up by itself instead of asking `flows`, which needs the compiled kernels: `busbar validate` does without them.
-"""
+"""Whether fallbacks fit the wiring (design section 6): below every circuit, within its safe operating capacity."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 from math import ceil
 
 import numpy as np
 
 from busbar.core.depot import Circuit
+from busbar.core.flows import loads, sum_below
 from busbar.core.projection import Projection
-from busbar.core.rows import TOTAL
+from busbar.core.release import within_ratings
+from busbar.core.snapshot import Ints
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,42 +25,27 @@ class Excess:
     """In mA or W, rounded down."""
 
 
-def fallbacks_that_do_not_fit(projection: Projection) -> list[Excess]:
-    """Where the fallbacks below a circuit add up to more than its safe operating capacity, and by how much."""
+def fallbacks_that_do_not_fit(projection: Projection, counted: Ints | None = None) -> list[Excess]:
+    """Where the fallbacks below a circuit add up to more than its safe operating capacity, and by how much.
+
+    `counted` [n]: what each connector counts for when it is left alone, in its unit: its fallback where that is
+    believed, its rating where not. None: the fallbacks of the depot file, all of them believed. No charge point counts
+    for more than its rating, and one that is out of service for nothing.
+    """
     frame = projection.frame
-    reserved = np.where(projection.in_service, projection.fallback, 0)
+    each = projection.fallback if counted is None else counted
+    reserved = within_ratings(projection, np.where(projection.in_service, each, 0))
     found: list[Excess] = []
     if not reserved.any():
         return found
     for inner, node in enumerate(frame.nodes.tolist()):
         if not isinstance(projection.subjects[node], Circuit):
             continue
-        leaves = slice(int(projection.first_leaf[node]), int(projection.last_leaf[node]))
-        by_class = [
-            int(reserved[leaves][projection.leaf_class[leaves] == load].sum())
-            for load in range(len(projection.classes))
-        ]
-        for row, safe in enumerate(frame.limits[inner].safe):
-            if safe is None:
-                continue
-            load = _load(projection, by_class, row, is_phasor=row < TOTAL and frame.bounded_as_phasor[inner][row])
-            if load * frame.scale.per_unit(row) > safe:
-                available = safe // frame.scale.per_unit(row)
-                name = projection.node_ids[node]
-                found.append(Excess(node=name, row=row, reserved=ceil(load), available=available))
+        flows = loads(projection, sum_below(projection, reserved, node), node)
+        for row, (flow, safe) in enumerate(zip(flows, frame.limits[inner].safe, strict=True)):
+            per_unit = frame.scale.per_unit(row)
+            if safe is not None and flow * per_unit > safe:
+                found.append(
+                    Excess(node=projection.node_ids[node], row=row, reserved=ceil(flow), available=safe // per_unit)
+                )
     return found
-
-
-def _load(projection: Projection, by_class: list[int], row: int, *, is_phasor: bool) -> Fraction:
-    """mA or W on one of the four rows; where line-to-line loads hang on a line, the bound on their phasor sum."""
-    label = projection.rows[row].label
-    rows = [
-        index
-        for index, each in enumerate(projection.rows)
-        if (each.label == label and each.direction_deg is not None if is_phasor else index == row)
-    ]
-    return max(
-        sum((weight * value for weight, value in zip(projection.weights[index], by_class, strict=True)), Fraction(0))
-        / projection.rows[index].shrink
-        for index in rows
-    )

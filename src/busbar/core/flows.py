@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from busbar.core.frame import row_rooms
+from busbar.core.headroom import Headroom, Rooms, headroom
 from busbar.core.projection import Projection
-from busbar.core.rooms import Headroom, Rooms, headroom
 from busbar.core.rows import TOTAL
 from busbar.core.units import PHASES
 

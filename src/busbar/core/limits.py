@@ -223,6 +223,9 @@ def assumed_rows(limits: NodeLimits, scale: Scale, phase_count: int) -> Load:
 
 def flow_limit(limits: NodeLimits, envelope: OpenTicks) -> OpenTicks:
     """What may flow, base load included: the smallest of everything given, row by row."""
+    if envelope is NO_LIMIT and len(limits.given) == 1:
+        # Every charge point.
+        return limits.given[0][1]
     row = [
         min((value for value in values if value is not None), default=None)
         for values in zip(envelope, *(ticks for _, ticks in limits.given), strict=True)

@@ -1,23 +1,21 @@
 """What is available at every node in a snapshot: limits, base loads, envelopes and modes put together."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from busbar.core import kernel_room
 from busbar.core.frame import group_room, room_limbs
+from busbar.core.headroom import Headroom as Headroom
+from busbar.core.headroom import Rooms as Rooms
+from busbar.core.headroom import headroom as headroom
 from busbar.core.limits import (
-    NO_LIMIT,
     Load,
     OpenTicks,
-    Ticks,
-    assumed_base,
     assumed_rows,
-    available_ticks,
     balanced_rows,
-    flow_limit,
     limit_ticks,
     load_rows,
     watts_per_ma,
@@ -27,36 +25,6 @@ from busbar.core.snapshot import Mode, Snapshot
 from busbar.core.units import Current
 
 Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Headroom:
-    """One inner node's figures in a snapshot, in ticks on L1, L2, L3 and total."""
-
-    limit: OpenTicks
-    """What may flow, base load included."""
-    base: Ticks
-    """Base load; the assumed one where the node is SAFE."""
-    available: OpenTicks
-    """What charge points together may draw."""
-    envelope: OpenTicks
-    is_safe: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rooms:
-    """The room of every inner node in a snapshot."""
-
-    room: Ints
-    """[M, G, L] as in `frame.Frame`."""
-    base: Ints
-    """[M, 4] base load in whole mA and W; what is assumed where the node is SAFE."""
-    envelopes: Mapping[int, OpenTicks]
-    """Inner nodes with an envelope in force."""
-    safe: frozenset[int]
-    """Inner nodes in SAFE mode."""
-    lifted: Mapping[int, Headroom] = field(default_factory=dict)
-    """Inner nodes whose limits are other than stored (`with_more`)."""
 
 
 def rooms(projection: Projection, snapshot: Snapshot) -> Rooms:
@@ -118,30 +86,6 @@ def _base_loads(projection: Projection, snapshot: Snapshot, safe: frozenset[int]
     base, touched = np.empty_like(frame.base), np.zeros_like(given)
     kernel_room.base_up(frame.parent, given, is_assumed, figure, frame.base, frame.has_own_base, base, touched)
     return base, touched
-
-
-def headroom(projection: Projection, found: Rooms, inner: int) -> Headroom:
-    """The figures of one inner node."""
-    if inner in found.lifted:
-        return found.lifted[inner]
-    frame = projection.frame
-    limits, envelope, is_safe = frame.limits[inner], found.envelopes.get(inner, NO_LIMIT), inner in found.safe
-    row = [int(value) * frame.scale.per_unit(line) for line, value in enumerate(found.base[inner])]
-    if is_safe:
-        # The assumed load is exact here; the nodes above carry it rounded up.
-        assumed = assumed_base(limits, frame.scale, len(projection.phases[frame.nodes[inner]]))
-        row = [
-            exact if 0 <= whole - exact < frame.scale.per_unit(line) else whole
-            for line, (whole, exact) in enumerate(zip(row, assumed, strict=True))
-        ]
-    base = (row[0], row[1], row[2], row[3])
-    return Headroom(
-        limit=flow_limit(limits, envelope),
-        base=base,
-        available=available_ticks(limits, envelope, base=base, is_safe=is_safe),
-        envelope=envelope,
-        is_safe=is_safe,
-    )
 
 
 def with_more(projection: Projection, found: Rooms, more: Mapping[tuple[int, int], int | None]) -> Rooms:

@@ -23,14 +23,29 @@ NOTHING: Load = (ZERO, ZERO, ZERO, ZERO)
 def twin_available(projection: Projection, snapshot: Snapshot) -> list[list[Fraction | None]]:
     """[N][rows] what charge points together may draw at each node; None where a row is not limited.
 
-    A connector's own rating caps its request and limits no row.
+    A connector's own rating caps its request and limits no row. Nodes that are alike share their list.
     """
     base = twin_base_loads(projection, snapshot)
     phasor = _lines_bounded_as_phasor(projection)
+    unlimited: list[Fraction | None] = [None] * len(projection.rows)
+    alike: dict[tuple[object, ...], list[Fraction | None]] = {}
     available = []
     for node, subject in enumerate(projection.subjects):
-        four = OPEN if isinstance(subject, Connector) else _available(projection, snapshot, node, base[node])
-        available.append(_all_rows(projection, four, phasor[node]))
+        if isinstance(subject, Connector):
+            available.append(unlimited)
+            continue
+        if not isinstance(subject, ChargePoint) or projection.node_ids[node] in snapshot.envelopes:
+            four = _available(projection, snapshot, node, base[node])
+            available.append(_all_rows(projection, four, phasor[node]))
+            continue
+        # There are thousands of them and a few kinds; nothing but this makes their limits differ.
+        kind = (
+            *(subject.current, subject.max_rating, subject.efficiency_permille),
+            *(int(projection.voltage_v[node]), projection.phases[node], phasor[node]),
+        )
+        if kind not in alike:
+            alike[kind] = _all_rows(projection, _available(projection, snapshot, node, base[node]), phasor[node])
+        available.append(alike[kind])
     return available
 
 
@@ -41,16 +56,16 @@ def twin_base_loads(projection: Projection, snapshot: Snapshot) -> list[Load]:
     below = [NOTHING] * len(projection.subjects)
     idle_w = [0] * len(projection.subjects)
     for node in reversed(range(len(projection.subjects))):
-        subject, node_id = projection.subjects[node], projection.node_ids[node]
-        phases, voltage_v = projection.phases[node], int(projection.voltage_v[node])
+        subject = projection.subjects[node]
+        if isinstance(subject, Connector):
+            continue
         parent = int(projection.parent[node])
-        match subject:
-            case Connector():
-                continue
-            case ChargePoint():
-                # What a charge point draws by itself is its circuit's to carry.
-                idle_w[parent] += subject.idle_load_w if subject.in_service else 0
-                continue
+        if isinstance(subject, ChargePoint):
+            # What a charge point draws by itself is its circuit's to carry.
+            idle_w[parent] += subject.idle_load_w if subject.in_service else 0
+            continue
+        node_id = projection.node_ids[node]
+        phases, voltage_v = projection.phases[node], int(projection.voltage_v[node])
         if isinstance(subject, Circuit) and subject.base_load is not None:
             known = _whole(_load(subject.base_load, depot, voltage_v, phases))
         else:
@@ -186,6 +201,8 @@ def _assumed(projection: Projection, node: int) -> Load:
 
 def _lines_bounded_as_phasor(projection: Projection) -> list[tuple[bool, bool, bool]]:
     """[N] lines that several loads share, line-to-line ones among them: their phasor sum is bounded, not the plain."""
+    if not any(load.line_to_line for load in projection.classes):
+        return [(False, False, False)] * len(projection.node_ids)
     sharing = [[0, 0, 0] for _ in projection.node_ids]
     line_to_line = [[False, False, False] for _ in projection.node_ids]
     for node, load in zip(projection.leaf_node, projection.leaf_class, strict=True):

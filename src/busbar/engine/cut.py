@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from busbar.core.projection import Projection
+from busbar.core.release import stepped_down
 from busbar.core.rooms import headroom, rooms
 from busbar.core.rows import TOTAL
 from busbar.core.snapshot import Ints, Snapshot
@@ -69,10 +70,4 @@ def _lowered(projection: Projection, leaf: int, setpoint: int, idle: int, share:
     if setpoint <= idle:
         return setpoint
     most = idle + int((setpoint - idle) * share)
-    allowed = projection.allowed_steps[projection.steps_first[leaf] : projection.steps_last[leaf]]
-    if len(allowed):
-        return max((int(value) for value in allowed if value <= most), default=0)
-    minimum, step = int(projection.minimum[leaf]), int(projection.step[leaf])
-    if most < minimum:
-        return 0
-    return max(minimum, most // step * step)
+    return stepped_down(projection, leaf, most)

@@ -135,32 +135,37 @@ def _allocation_records(
     projection: Projection, snapshot: Snapshot, allocation: Allocation, found: Rooms
 ) -> tuple[AllocationRecord, ...]:
     """One per vehicle."""
-    known: dict[tuple[int, ...], dict[str, str | None]] = {}
+    known: dict[tuple[int, ...], dict[str, str | None] | None] = {}
+    stopped_by = allocation.stopped_by.tolist()
+    alike = list(
+        zip(
+            allocation.bound_node.tolist(),
+            projection.leaf_class.tolist(),
+            (allocation.next_value - allocation.reserved).tolist(),
+            allocation.verdict.tolist(),
+            strict=True,
+        )
+    )
 
     def bound_by(leaf: int) -> dict[str, str | None] | None:
         """What stopped a leaf; alike leaves that the same node refuses the same are asked about once."""
-        is_row = int(allocation.stopped_by[leaf]) == Stop.ROW
-        alike = (
-            int(allocation.bound_node[leaf]),
-            int(projection.leaf_class[leaf]),
-            int(allocation.next_value[leaf] - allocation.reserved[leaf]),
-            int(allocation.verdict[leaf]),
-        )
-        if is_row and alike in known:
-            return known[alike]
+        is_row = stopped_by[leaf] == Stop.ROW
+        if is_row and alike[leaf] in known:
+            return known[alike[leaf]]
         stopped = bindings(projection, snapshot, allocation, leaf, found=found)
         document = stopped[0].document() if stopped else None
         if is_row and document is not None:
-            known[alike] = document
+            known[alike[leaf]] = document
         return document
 
+    is_ac, requests, setpoints = projection.is_ac.tolist(), snapshot.request.tolist(), allocation.setpoint.tolist()
     return tuple(
         AllocationRecord(
             leaf=projection.leaf_ids[leaf],
-            request=int(snapshot.request[leaf]),
-            setpoint=int(allocation.setpoint[leaf]),
-            unit="mA" if projection.is_ac[leaf] else "W",
-            power_w=supply_w(projection, leaf, int(allocation.setpoint[leaf])),
+            request=requests[leaf],
+            setpoint=setpoints[leaf],
+            unit="mA" if is_ac[leaf] else "W",
+            power_w=supply_w(projection, leaf, setpoints[leaf]),
             bound_by=bound_by(leaf),
         )
         for leaf in np.flatnonzero(snapshot.present).tolist()

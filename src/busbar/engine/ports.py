@@ -1,6 +1,6 @@
 """What the engine asks of the world."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from busbar.core.depot import Depot
 from busbar.core.snapshot import Session
+from busbar.engine.events import ChargePointFacts
+from busbar.engine.orders import Order
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +89,214 @@ class CycleRecord:
     """Node id -> state, for nodes that are not OK."""
     violations: tuple[str, ...] = ()
     """What the audit found; empty unless the outcome is FAILED."""
+    setpoints: tuple[dict[str, Any], ...] = ()
+    """What became of each setpoint that was sent or held back: connector, value, state (sent, acknowledged, settled,
+    refused, no_answer, held_back), and why where it was held back."""
+
+
+class OverrideKind(StrEnum):
+    """What a named person may order in daily use."""
+
+    HOLD = "hold"
+    """A connector is given nothing until the hold is lifted."""
+    STOP = "stop"
+    """The vehicle on a connector is stopped for good; the override ends with its session."""
+    OUT_OF_SERVICE = "out_of_service"
+    """A charge point is isolated: it counts nothing, and nothing is sent to it."""
+    SAFE = "safe"
+    """A node is SAFE, whatever its meter says."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Override:
+    """What a named person ordered, and until when it held."""
+
+    id: int
+    kind: OverrideKind
+    subject: str
+    """A connector (`CP1/1`), a charge point, or a node, as the kind says."""
+    by: str
+    """Who; never empty."""
+    reason: str
+    at: datetime
+    ended_at: datetime | None = None
+    """None: in force."""
+    ended_by: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What is known of a vehicle beforehand. Found by connector, by id tag or by the vehicle's own id."""
+
+    key: str
+    """`connector:CP1/1`, `id_tag:04A2`, `vehicle:BUS17`."""
+    departs: datetime | None = None
+    energy_needed_wh: int | None = None
+    priority: int | None = None
+    by: str
+    at: datetime
+
+
+class TrustLevel(StrEnum):
+    """How far a fallback is believed: stored evidence, not configuration (design section 6)."""
+
+    NONE = "none"
+    ACCEPTED = "accepted"
+    VERIFIED = "verified"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """Why a connector's fallback is believed."""
+
+    connector: str
+    trust: TrustLevel
+    fallback: int
+    """The value it is about, in the connector's unit; worth nothing for another one."""
+    at: datetime
+    detail: str
+    """What was seen, in words and figures."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredSetpoint:
+    """What safety needs to know of a connector after a restart."""
+
+    connector: str
+    value: int
+    """The most it may still draw by anything ever sent to it, in its unit."""
+    expiry_s: float
+    """How long after it was sent the last of it may take effect; infinite is written as a negative number."""
+    order_id: str
+    at: datetime
+    fallback: int = 0
+    """The most it may fall back to when its lease ends: another than the depot's where that was edited meanwhile."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommissioningRequest:
+    """A person's wish to prove a charge point's fallbacks, and what came of it."""
+
+    id: int
+    charge_point: str
+    by: str
+    at: datetime
+    state: str
+    """`asked`, `running`, `passed` or `failed`."""
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenTransaction:
+    """A charge that a charge point began and has not ended, in its own terms."""
+
+    id: int
+    """Ours, never used twice: what an OCPP 1.6 charge point is told."""
+    reference: str
+    """The charge point's own name for it (OCPP 2.0.1); for 1.6 the text of `id`."""
+    charge_point: str
+    connector: str
+    id_tag: str | None
+    vehicle: str | None
+    started_at: datetime
+    meter_start_wh: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PendingIdentity:
+    """Somebody who tried to connect and is not known, or could not prove who they are."""
+
+    identity: str
+    address: str
+    reason: str
+    first_at: datetime
+    last_at: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credential:
+    """How somebody proves who they are. The secret itself is never kept."""
+
+    kind: str
+    """`charge_point` or `meter`."""
+    depot_id: str
+    subject: str
+    """The charge point or the metered node."""
+    secret_hash: str
+    """As `adapters/secrets.py` writes it."""
+
+
+class ChargePointRecords(Protocol):
+    """What the OCPP adapter keeps across restarts. Every method is one transaction; raises BusbarError."""
+
+    async def credential(self, kind: str, depot_id: str, subject: str) -> Credential | None:
+        """How that charge point or meter proves who it is; None: it was given nothing yet."""
+        ...
+
+    async def save_credential(self, credential: Credential, *, at: datetime) -> None:
+        """Replaces what was there."""
+        ...
+
+    async def note_pending(self, identity: str, *, address: str, reason: str, at: datetime) -> None:
+        """Somebody was turned away. Bounded: the oldest are forgotten beyond a thousand."""
+        ...
+
+    async def pending_identities(self) -> Sequence[PendingIdentity]:
+        """Who was turned away, the latest first."""
+        ...
+
+    async def save_facts(self, depot_id: str, charge_point: str, facts: ChargePointFacts, *, at: datetime) -> None:
+        """What a charge point said it is."""
+        ...
+
+    async def facts(self, depot_id: str) -> Mapping[str, ChargePointFacts]:
+        """By charge point."""
+        ...
+
+    async def begin_transaction(
+        self,
+        depot_id: str,
+        *,
+        charge_point: str,
+        connector: str,
+        reference: str | None,
+        id_tag: str | None,
+        vehicle: str | None,
+        started_at: datetime,
+        meter_start_wh: int | None,
+    ) -> OpenTransaction:
+        """Begins one, or gives back the open one that was reported before (same charge point, connector and
+        reference; without a reference, same start and register: a charge point that lost our answer asks again).
+        An open one of the same connector that is another ends."""
+        ...
+
+    async def end_transaction(self, depot_id: str, transaction_id: int, *, at: datetime, reason: str) -> None:
+        """Ends one; ending twice is fine."""
+        ...
+
+    async def open_transactions(self, depot_id: str) -> Sequence[OpenTransaction]:
+        """All that have not ended, by connector."""
+        ...
+
+
+class ChargePoints(Protocol):
+    """Real charge points, or simulated ones. Nothing here waits: what comes back comes back as events."""
+
+    def serve_depot(self, depot: Depot) -> None:
+        """These charge points are known from now on, in place of what was known of this depot before.
+
+        Charge points that are gone are disconnected; connectors whose fallback changed are told the new one.
+        """
+        ...
+
+    def send(self, order: Order) -> None:
+        """Send it now. Exactly one `Answered` follows, at the latest after the answer time."""
+        ...
+
+    def disconnect(self, depot_id: str, charge_point: str, *, refuse_for_s: float = 0.0) -> None:
+        """Close its connection; turn it away for so long."""
+        ...
 
 
 class Store(Protocol):
@@ -136,6 +346,72 @@ class Store(Protocol):
 
     async def cycles(self, depot_id: str, *, after: int = 0, limit: int = 100) -> Sequence[CycleRecord]:
         """Kept cycles with a number above `after`, ascending, at most `limit`."""
+        ...
+
+    async def depot_revision(self, depot_id: str) -> int:
+        """Grows with every import of the depot; 0 where there is none."""
+        ...
+
+    async def save_setpoints(self, depot_id: str, setpoints: Sequence[StoredSetpoint]) -> None:
+        """Keep what is about to be sent, all of it or nothing; replaces what was kept of these connectors.
+
+        When it returns the rows have reached the disk. Fast for ten thousand rows.
+        """
+        ...
+
+    async def stored_setpoints(self, depot_id: str) -> Sequence[StoredSetpoint]:
+        """By connector."""
+        ...
+
+    async def save_evidence(self, depot_id: str, evidence: Sequence[Evidence]) -> None:
+        """Replaces what was kept of these connectors."""
+        ...
+
+    async def evidence(self, depot_id: str) -> Sequence[Evidence]:
+        """By connector."""
+        ...
+
+    async def add_override(
+        self, depot_id: str, *, kind: OverrideKind, subject: str, by: str, reason: str, at: datetime
+    ) -> Override:
+        """Put one in force. Where the same is in force already, that one is given back."""
+        ...
+
+    async def end_override(
+        self, depot_id: str, *, kind: OverrideKind, subject: str, by: str, at: datetime
+    ) -> Override | None:
+        """Lift it; None where there was none."""
+        ...
+
+    async def overrides(self, depot_id: str, *, ended: bool = False) -> Sequence[Override]:
+        """Those in force, oldest first; with `ended`, the others too."""
+        ...
+
+    async def save_plan(self, depot_id: str, plan: Plan) -> None:
+        """Replaces the plan with the same key."""
+        ...
+
+    async def plans(self, depot_id: str) -> Sequence[Plan]:
+        """By key."""
+        ...
+
+    async def ask_commissioning(self, depot_id: str, *, charge_point: str, by: str, at: datetime) -> int:
+        """Write down a wish; its id. Raises BusbarError where one of the same charge point is open."""
+        ...
+
+    async def commissioning_requests(self, depot_id: str, *, is_open: bool = True) -> Sequence[CommissioningRequest]:
+        """Oldest first; with `is_open` those asked or running."""
+        ...
+
+    async def update_commissioning(self, depot_id: str, request_id: int, *, state: str, result: dict[str, Any]) -> None:
+        """What became of it so far."""
+        ...
+
+    async def prune(self, depot_id: str, *, before: datetime) -> int:
+        """Forget cycles and ended sessions, transactions and overrides older than that; how many rows.
+
+        In small transactions, so that nothing waits for it.
+        """
         ...
 
     async def close(self) -> None:

@@ -21,18 +21,21 @@ def after_cycle(
 
     Whoever cannot be reached, or whose charge point is out of service, is left as it was: nobody knows.
     """
+    stopped_by, setpoints = allocation.stopped_by.tolist(), setpoint.tolist()
     followed = []
     for session in sessions:
         leaf = projection.leaf_index[session.connector]
-        if int(allocation.stopped_by[leaf]) != Stop.OUT_OF_SERVICE:
-            wants = int(allocation.stopped_by[leaf]) != Stop.NOTHING
-            session = follow_up(session, given=int(setpoint[leaf]) > 0, wants=wants, at=at)
+        if stopped_by[leaf] != Stop.OUT_OF_SERVICE:
+            wants = stopped_by[leaf] != Stop.NOTHING
+            session = follow_up(session, given=setpoints[leaf] > 0, wants=wants, at=at)
         followed.append(session)
     return tuple(followed)
 
 
 def follow_up(session: Session, *, given: bool, wants: bool, at: datetime) -> Session:
     """One session after a cycle in which it wanted something or not, and was given something or nothing."""
+    if given and session.charging and session.waiting_since is None:
+        return session
     if given:
         since = session.charging_since if session.charging else at
         return replace(session, charging=True, charging_since=since, waiting_since=None)

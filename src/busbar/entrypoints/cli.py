@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from busbar.core.errors import BusbarError, NotAvailableError, Problem, RefusedError
-from busbar.entrypoints import command_balance, command_depot, command_serve, command_simulate
+from busbar.entrypoints import (
+    command_balance,
+    command_charge_points,
+    command_credential,
+    command_depot,
+    command_operate,
+    command_serve,
+    command_simulate,
+)
 from busbar.entrypoints.documents import refusal_document
 from busbar.entrypoints.options import FINE, OUR_FAULT, REFUSED
 from busbar.entrypoints.render_problems import problem_blocks
@@ -31,7 +39,20 @@ app.command("import")(command_depot.import_)
 app.command("simulate")(command_simulate.simulate)
 app.command("compare")(command_simulate.compare)
 app.command("demo")(command_simulate.demo)
+app.command("hold")(command_operate.hold)
+app.command("resume")(command_operate.resume)
+app.command("stop")(command_operate.stop)
+app.command("isolate")(command_operate.isolate)
+app.command("return")(command_operate.return_)
+app.command("safe")(command_operate.safe)
+app.command("normal")(command_operate.normal)
+app.command("orders")(command_operate.orders)
+app.command("plan")(command_operate.plan)
+app.command("credential")(command_credential.credential)
+app.command("pending")(command_credential.pending)
+app.command("charge-points")(command_charge_points.charge_points)
 app.command("serve")(command_serve.serve)
+app.command("commission")(command_serve.commission)
 
 
 def _print_version(wanted: bool) -> None:

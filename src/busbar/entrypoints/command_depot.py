@@ -66,15 +66,18 @@ def import_(depot: DepotArgument, database: DatabaseOption = None, as_json: Json
     from busbar.bootstrap import import_depot
     from busbar.core.fallbacks import fallbacks_that_do_not_fit
     from busbar.core.projection import project
-    from busbar.entrypoints.documents import import_document, warning_text
+    from busbar.engine.beliefs import prove_fallbacks
+    from busbar.entrypoints.documents import import_document, proof_text, warning_text
     from busbar.entrypoints.render_import import import_text
 
     found = load_depot(depot)
-    warnings = fallbacks_that_do_not_fit(project(found))
-    place, result = import_depot(found, database=database)
+    projection = project(found)
+    warnings = fallbacks_that_do_not_fit(projection)
+    place, result, evidence = import_depot(found, database=database)
+    proof = prove_fallbacks(projection, evidence)
     if as_json:
-        print_document(import_document(result, warnings))
+        print_document(import_document(result, warnings, proof))
     else:
         show(import_text(result))
-        say(f"Kept in {place}.", *(f"Warning: {warning_text(warning)}" for warning in warnings))
+        say(f"Kept in {place}.", *(f"Warning: {warning_text(warning)}" for warning in warnings), *proof_text(proof))
     return FINE

@@ -6,8 +6,11 @@ from typing import Any
 
 from busbar.core.errors import Problem
 from busbar.core.fallbacks import Excess
+from busbar.engine.beliefs import FallbackProof
 from busbar.engine.ports import ImportResult
 from busbar.entrypoints import words
+
+_MOST_NODES = 8
 
 
 def problem_document(problem: Problem) -> dict[str, Any]:
@@ -52,7 +55,32 @@ def warning_text(warning: Excess) -> str:
     )
 
 
-def import_document(result: ImportResult, warnings: Sequence[Excess]) -> dict[str, Any]:
+def proof_document(proof: FallbackProof) -> dict[str, Any]:
+    """How far fallbacks are believed, and the circuits that fail the proof."""
+    return {
+        "verified": proof.verified,
+        "accepted": proof.accepted,
+        "at_their_rating": proof.unbelieved,
+        "excesses": [warning_document(excess) for excess in proof.excesses],
+    }
+
+
+def proof_text(proof: FallbackProof) -> list[str]:
+    """The same for people."""
+    lines = [
+        f"Fallbacks: {proof.verified} verified, {proof.accepted} accepted, "
+        f"{proof.unbelieved} not believed yet and counted at the rating."
+    ]
+    nodes = list(dict.fromkeys(excess.node for excess in proof.excesses))
+    if nodes:
+        shown = ", ".join(nodes[:_MOST_NODES]) + (
+            f" and {len(nodes) - _MOST_NODES} more" if len(nodes) > _MOST_NODES else ""
+        )
+        lines.append(f"Until they are, what is counted does not fit the safe operating capacity of {shown}.")
+    return lines
+
+
+def import_document(result: ImportResult, warnings: Sequence[Excess], proof: FallbackProof) -> dict[str, Any]:
     """What an import changed (`busbar/import/1`)."""
     return {
         "schema": "busbar/import/1",
@@ -72,4 +100,5 @@ def import_document(result: ImportResult, warnings: Sequence[Excess]) -> dict[st
             ],
         },
         "warnings": [warning_document(warning) for warning in warnings],
+        "fallbacks": proof_document(proof),
     }

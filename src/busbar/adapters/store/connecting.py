@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -38,10 +38,13 @@ class Database:
             # A transaction that reads first and writes later cannot wait for another writer in SQLite: it
             # fails at once. So one that will write takes its place in the queue when it begins.
             self._writer = self._engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+            # Another process is waited for by looking again and again, with pauses; inside this one there is a queue.
+            self._turn: AbstractAsyncContextManager[None] = asyncio.Lock()
         else:
             # Reads that belong together see one instant, a writer what was there once it got its lock.
             self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
             self._writer = self._engine.execution_options(isolation_level="READ COMMITTED")
+            self._turn = nullcontext()
 
     async def prepare(self) -> None:
         """Create a SQLite file with its folder, or look at the one there. Raises BusbarError."""
@@ -55,7 +58,7 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees one instant. Raises BusbarError for whatever the database refuses."""
-        async with self._transaction(self._reader) as connection:
+        async with self._transaction(self._reader, nullcontext()) as connection:
             yield connection
 
     @asynccontextmanager
@@ -64,16 +67,18 @@ class Database:
 
         Raises BusbarError for whatever the database refuses.
         """
-        async with self._transaction(self._writer) as connection:
+        async with self._transaction(self._writer, self._turn) as connection:
             if not self._is_sqlite:
                 lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:subject, 0))")
                 await connection.execute(lock, {"subject": f"busbar {subject}"})
             yield connection
 
     @asynccontextmanager
-    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    async def _transaction(
+        self, engine: AsyncEngine, turn: AbstractAsyncContextManager[None]
+    ) -> AsyncIterator[AsyncConnection]:
         try:
-            async with asyncio.timeout(TRANSACTION_TIMEOUT_S), engine.begin() as connection:
+            async with asyncio.timeout(TRANSACTION_TIMEOUT_S), turn, engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, psycopg.Error, OSError, OverflowError, ValueError) as error:
             raise self._fault(error) from error

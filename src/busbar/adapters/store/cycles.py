@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from busbar.adapters.store.batches import write_rows
 from busbar.adapters.store.tables import allocations, cycles
 from busbar.core.errors import BusbarError
 from busbar.engine.ports import AllocationRecord, CycleOutcome, CycleRecord
@@ -29,24 +30,16 @@ async def write_cycle(connection: AsyncConnection, depot_id: str, cycle: CycleRe
             "duration_us": cycle.duration_us,
             "node_states": cycle.node_states,
             "violations": list(cycle.violations),
+            "setpoints": list(cycle.setpoints),
         },
     )
     row_id = kept.scalar_one()
     rows = [
-        {
-            "cycle": row_id,
-            "position": position,
-            "leaf": allocation.leaf,
-            "request": allocation.request,
-            "setpoint": allocation.setpoint,
-            "unit": allocation.unit,
-            "power_w": allocation.power_w,
-            "bound_by": allocation.bound_by,
-        }
-        for position, allocation in enumerate(cycle.allocations)
+        (row_id, position, one.leaf, one.request, one.setpoint, one.unit, one.power_w, one.bound_by)
+        for position, one in enumerate(cycle.allocations)
     ]
-    if rows:
-        await connection.execute(insert(allocations), rows)
+    columns = "cycle position leaf request setpoint unit power_w bound_by"
+    await write_rows(connection, allocations, rows, columns=columns)
 
 
 async def read_last_number(connection: AsyncConnection, depot_id: str) -> int:
@@ -80,6 +73,7 @@ def _cycle(row: Mapping[Any, Any], its_allocations: tuple[AllocationRecord, ...]
         allocations=its_allocations,
         node_states=row["node_states"],
         violations=tuple(row["violations"]),
+        setpoints=tuple(row["setpoints"]),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from busbar.adapters.refusals import unknown_depot
 from busbar.adapters.store.tables import charge_points, circuits, connectors, depots
 from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, FairIn, Leaves, Trust
 from busbar.engine.provisioning import Difference, difference
@@ -15,7 +16,7 @@ from busbar.engine.provisioning import Difference, difference
 Row = Mapping[Any, Any]
 """Column -> value."""
 
-_OWN = {"id", "position", "retired_at", "imported_at"}
+_OWN = {"id", "position", "retired_at", "imported_at", "revision"}
 """Columns that say something of the row and nothing of the depot."""
 
 
@@ -45,14 +46,27 @@ async def read_depot(connection: AsyncConnection, depot_id: str) -> Depot | None
     return depot_from_rows(settings, *parts)
 
 
+async def read_revision(connection: AsyncConnection, depot_id: str) -> int:
+    """How often the depot was imported; 0 where there is none."""
+    found = await connection.execute(select(depots.c.revision).where(depots.c.depot_id == depot_id))
+    return found.scalar_one_or_none() or 0
+
+
+async def refuse_unknown(connection: AsyncConnection, depot_id: str) -> None:
+    """Raises BusbarError where there is no such depot."""
+    if not await read_revision(connection, depot_id):
+        raise unknown_depot(depot_id)
+
+
 async def _write_settings(connection: AsyncConnection, depot: Depot, *, at: datetime) -> Difference:
     row = depot_row(depot)
     found = await connection.execute(select(depots).where(depots.c.depot_id == depot.id))
     stored = found.mappings().one_or_none()
     if stored is None:
-        await connection.execute(insert(depots), {**row, "imported_at": at})
+        await connection.execute(insert(depots), {**row, "imported_at": at, "revision": 1})
     else:
-        await connection.execute(update(depots).where(depots.c.id == stored["id"]), {**row, "imported_at": at})
+        kept = {**row, "imported_at": at, "revision": stored["revision"] + 1}
+        await connection.execute(update(depots).where(depots.c.id == stored["id"]), kept)
     known = {} if stored is None else {depot.id: _content(stored)}
     return difference(known=known, retired=(), wanted=[(depot.id, row)])
 

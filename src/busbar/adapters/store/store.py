@@ -1,23 +1,40 @@
 """The store on SQLAlchemy: one transaction per method, the same on SQLite and PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from busbar.adapters.refusals import in_utc, refuse_nobody
+from busbar.adapters.store.commissioning import add_request, read_requests, update_request
 from busbar.adapters.store.connecting import Database
 from busbar.adapters.store.cycles import read_cycles, read_last_number, write_cycle
-from busbar.adapters.store.depots import read_depot, write_depot
+from busbar.adapters.store.depots import read_depot, read_revision, refuse_unknown, write_depot
 from busbar.adapters.store.microgrids import add_microgrid, apply_provisioning, read_microgrid
 from busbar.adapters.store.migrate import migrate
+from busbar.adapters.store.overrides import lift, put_in_force, read_overrides, read_plans, write_plan
+from busbar.adapters.store.pruning import prune
+from busbar.adapters.store.records import SqlRecords
 from busbar.adapters.store.sessions import read_open_sessions, write_sessions
+from busbar.adapters.store.setpoints import read_evidence, read_setpoints, write_evidence, write_setpoints
 from busbar.adapters.store.tables import depots
 from busbar.adapters.store.urls import driver_url
 from busbar.core.depot import Depot
-from busbar.core.errors import BusbarError
 from busbar.core.snapshot import Session
-from busbar.engine.ports import CycleRecord, ImportResult, Microgrid
+from busbar.engine.ports import (
+    CommissioningRequest,
+    CycleRecord,
+    Evidence,
+    ImportResult,
+    Microgrid,
+    Override,
+    OverrideKind,
+    Plan,
+    StoredSetpoint,
+)
 from busbar.engine.provisioning import import_result, provision
 
 
@@ -38,13 +55,17 @@ async def open_store(url: str) -> "SqlStore":
 
 
 class SqlStore:
-    """Keeps depots, microgrids, sessions and cycles in a database (the port `Store`).
+    """Keeps depots and all that happens in them in a database (the port `Store`).
 
     Every method raises BusbarError where the database refuses or does not answer; nothing of it is kept then.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def records(self) -> SqlRecords:
+        """What the OCPP adapter keeps, in the same database; it closes with this store."""
+        return SqlRecords(self._database)
 
     async def import_depot(self, depot: Depot, *, at: datetime) -> ImportResult:
         """Store a checked depot and provision its microgrid; all or nothing."""
@@ -76,8 +97,7 @@ class SqlStore:
 
     async def save_sessions(self, depot_id: str, sessions: Sequence[Session], *, at: datetime) -> None:
         """These are the vehicles there now; open sessions of other connectors end at `at`."""
-        async with self._database.writing(f"depot {depot_id}") as connection:
-            await _refuse_unknown(connection, depot_id)
+        async with self._of_depot(depot_id) as connection:
             await write_sessions(connection, depot_id, sessions, at=at)
 
     async def open_sessions(self, depot_id: str) -> Sequence[Session]:
@@ -87,8 +107,7 @@ class SqlStore:
 
     async def record_cycle(self, depot_id: str, cycle: CycleRecord) -> None:
         """Keep a cycle with its allocations. Raises BusbarError where the number was kept already."""
-        async with self._database.writing(f"depot {depot_id}") as connection:
-            await _refuse_unknown(connection, depot_id)
+        async with self._of_depot(depot_id) as connection:
             await write_cycle(connection, depot_id, cycle)
 
     async def last_cycle_number(self, depot_id: str) -> int:
@@ -101,12 +120,93 @@ class SqlStore:
         async with self._database.reading() as connection:
             return await read_cycles(connection, depot_id, after=after, limit=max(limit, 0))
 
+    async def depot_revision(self, depot_id: str) -> int:
+        """How often the depot was imported; 0 where there is none."""
+        async with self._database.reading() as connection:
+            return await read_revision(connection, depot_id)
+
+    async def save_setpoints(self, depot_id: str, setpoints: Sequence[StoredSetpoint]) -> None:
+        """Keep what is about to be sent, in place of what was kept of these connectors; on the disk when it returns."""
+        async with self._of_depot(depot_id) as connection:
+            await write_setpoints(connection, depot_id, setpoints)
+
+    async def stored_setpoints(self, depot_id: str) -> Sequence[StoredSetpoint]:
+        """By connector."""
+        async with self._database.reading() as connection:
+            return await read_setpoints(connection, depot_id)
+
+    async def save_evidence(self, depot_id: str, evidence: Sequence[Evidence]) -> None:
+        """In place of what was kept of these connectors."""
+        async with self._of_depot(depot_id) as connection:
+            await write_evidence(connection, depot_id, evidence)
+
+    async def evidence(self, depot_id: str) -> Sequence[Evidence]:
+        """By connector."""
+        async with self._database.reading() as connection:
+            return await read_evidence(connection, depot_id)
+
+    async def add_override(
+        self, depot_id: str, *, kind: OverrideKind, subject: str, by: str, reason: str, at: datetime
+    ) -> Override:
+        """Put one in force. Where the same is in force already, that one is given back."""
+        refuse_nobody(by)
+        async with self._of_depot(depot_id) as connection:
+            return await put_in_force(connection, depot_id, kind=kind, subject=subject, by=by, reason=reason, at=at)
+
+    async def end_override(
+        self, depot_id: str, *, kind: OverrideKind, subject: str, by: str, at: datetime
+    ) -> Override | None:
+        """Lift it; None where there was none."""
+        refuse_nobody(by)
+        async with self._of_depot(depot_id) as connection:
+            return await lift(connection, depot_id, kind=kind, subject=subject, by=by, at=at)
+
+    async def overrides(self, depot_id: str, *, ended: bool = False) -> Sequence[Override]:
+        """Those in force, oldest first; with `ended`, the others too."""
+        async with self._database.reading() as connection:
+            return await read_overrides(connection, depot_id, ended=ended)
+
+    async def save_plan(self, depot_id: str, plan: Plan) -> None:
+        """In place of the plan with the same key."""
+        refuse_nobody(plan.by)
+        async with self._of_depot(depot_id) as connection:
+            await write_plan(connection, depot_id, plan)
+
+    async def plans(self, depot_id: str) -> Sequence[Plan]:
+        """By key."""
+        async with self._database.reading() as connection:
+            return await read_plans(connection, depot_id)
+
+    async def ask_commissioning(self, depot_id: str, *, charge_point: str, by: str, at: datetime) -> int:
+        """Write down a wish; its id. Raises BusbarError where one of the same charge point is open."""
+        refuse_nobody(by)
+        async with self._of_depot(depot_id) as connection:
+            return (await add_request(connection, depot_id, charge_point=charge_point, by=by, at=at)).id
+
+    async def commissioning_requests(self, depot_id: str, *, is_open: bool = True) -> Sequence[CommissioningRequest]:
+        """Oldest first; with `is_open` those asked or running."""
+        async with self._database.reading() as connection:
+            return await read_requests(connection, depot_id, is_open=is_open)
+
+    async def update_commissioning(self, depot_id: str, request_id: int, *, state: str, result: dict[str, Any]) -> None:
+        """What became of it so far. Raises BusbarError where there is none, and where it would open again."""
+        async with self._of_depot(depot_id) as connection:
+            await update_request(connection, depot_id, request_id, state=state, result=result)
+
+    async def prune(self, depot_id: str, *, before: datetime) -> int:
+        """Forget cycles, and sessions, transactions and overrides that ended before that; how many rows.
+
+        The last cycle stays. In small transactions, so that nothing waits for it; stopped half way, nothing is lost.
+        """
+        return await prune(self._database, depot_id, before=in_utc(before))
+
     async def close(self) -> None:
         """Give back connections and files."""
         await self._database.close()
 
-
-async def _refuse_unknown(connection: AsyncConnection, depot_id: str) -> None:
-    found = await connection.execute(select(depots.c.id).where(depots.c.depot_id == depot_id))
-    if found.first() is None:
-        raise BusbarError(f"There is no depot {depot_id} in the store; import it first.")
+    @asynccontextmanager
+    async def _of_depot(self, depot_id: str) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes to a depot. Raises BusbarError where it is not known."""
+        async with self._database.writing(f"depot {depot_id}") as connection:
+            await refuse_unknown(connection, depot_id)
+            yield connection

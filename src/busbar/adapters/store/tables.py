@@ -1,8 +1,8 @@
 """The tables. `id` is the row, for good; `depot_id`, `circuit_id` and so on are the ids of the depot file.
 
 References go by the file's ids, so that rows can be read without joins; they are checked when a transaction
-ends, so that it may write them in any order. Sessions and allocations name connectors by text alone: they are
-history, and stay as they were.
+ends, so that it may write them in any order. What happened, what was ordered and what is known of charge points
+names connectors and nodes by text alone: it stays as it was when they are retired.
 """
 
 from sqlalchemy import (
@@ -52,6 +52,8 @@ depots = Table(
     Column("fair_in", Text, nullable=False),
     Column("require", Text, nullable=False),
     Column("imported_at", UtcTime, nullable=False),
+    # One more with every import: whoever runs the depot sees by it that it was edited.
+    Column("revision", BigInteger, nullable=False, server_default="1"),
     UniqueConstraint("depot_id"),
 )
 
@@ -206,8 +208,10 @@ cycles = Table(
     Column("duration_us", BigInteger, nullable=False),
     Column("node_states", JSON, nullable=False),
     Column("violations", JSON, nullable=False),
+    Column("setpoints", JSON, nullable=False, server_default="[]"),
     UniqueConstraint("depot_id", "number"),
 )
+Index("ix_cycles_at", cycles.c.depot_id, cycles.c.at)
 
 allocations = Table(
     "allocations",
@@ -222,4 +226,161 @@ allocations = Table(
     Column("bound_by", JSON(none_as_null=True)),
     # Always read by cycle: the key is the table.
     sqlite_with_rowid=False,
+)
+
+# What safety needs after a restart. Written whole before anything is sent, so the key is the table.
+setpoints = Table(
+    "setpoints",
+    metadata,
+    Column("depot_id", Text, ForeignKey("depots.depot_id"), primary_key=True),
+    Column("connector", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+    Column("expiry_s", Double, nullable=False),
+    Column("order_id", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("fallback", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("depot_id", Text, ForeignKey("depots.depot_id"), primary_key=True),
+    Column("connector", Text, primary_key=True),
+    Column("trust", Text, nullable=False),
+    Column("fallback", BigInteger, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+# Rows of the tables below are forgotten when they are old, and their ids must not come back: SQLite would use the
+# largest again.
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("depot_id", Text, ForeignKey("depots.depot_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("ended_by", Text),
+    sqlite_autoincrement=True,
+)
+_in_force = overrides.c.ended_at.is_(None)
+Index(
+    "ix_overrides_in_force",
+    overrides.c.depot_id,
+    overrides.c.kind,
+    overrides.c.subject,
+    unique=True,
+    sqlite_where=_in_force,
+    postgresql_where=_in_force,
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("depot_id", Text, ForeignKey("depots.depot_id"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("departs", UtcTime),
+    Column("energy_needed_wh", BigInteger),
+    Column("priority", BigInteger),
+    Column("by", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+)
+
+commissioning_requests = Table(
+    "commissioning_requests",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("depot_id", Text, ForeignKey("depots.depot_id"), nullable=False),
+    Column("charge_point", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("result", JSON, nullable=False),
+    CheckConstraint("state IN ('asked', 'running', 'passed', 'failed')", name="state"),
+    sqlite_autoincrement=True,
+)
+_not_done = commissioning_requests.c.state.in_(("asked", "running"))
+Index(
+    "ix_commissioning_requests_open",
+    commissioning_requests.c.depot_id,
+    commissioning_requests.c.charge_point,
+    unique=True,
+    sqlite_where=_not_done,
+    postgresql_where=_not_done,
+)
+
+# What the OCPP adapter keeps, in OCPP's own words where it has some.
+charge_point_facts = Table(
+    "charge_point_facts",
+    metadata,
+    Column("depot_id", Text, ForeignKey("depots.depot_id"), primary_key=True),
+    Column("charge_point", Text, primary_key=True),
+    Column("protocol", Text, nullable=False),
+    Column("vendor", Text),
+    Column("model", Text),
+    Column("firmware", Text),
+    Column("serial", Text),
+    Column("rate_units", JSON, nullable=False),
+    Column("most_stack_level", BigInteger),
+    Column("most_periods", BigInteger),
+    Column("most_profiles", BigInteger),
+    Column("connectors", BigInteger),
+    Column("quirks", Text),
+    Column("at", UtcTime, nullable=False),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("depot_id", Text, ForeignKey("depots.depot_id"), primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("secret_hash", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    CheckConstraint("kind IN ('charge_point', 'meter')", name="kind"),
+)
+
+pending_identities = Table(
+    "pending_identities",
+    metadata,
+    Column("identity", Text, primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("first_at", UtcTime, nullable=False),
+    Column("last_at", UtcTime, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+)
+Index("ix_pending_identities_last", pending_identities.c.last_at)
+
+transactions = Table(
+    "transactions",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("depot_id", Text, ForeignKey("depots.depot_id"), nullable=False),
+    Column("charge_point", Text, nullable=False),
+    Column("connector", Text, nullable=False),
+    # The charge point's own name for it; none in OCPP 1.6, where `id` is its name.
+    Column("reference", Text),
+    Column("id_tag", Text),
+    Column("vehicle", Text),
+    Column("started_at", UtcTime, nullable=False),
+    Column("meter_start_wh", BigInteger),
+    Column("ended_at", UtcTime),
+    Column("end_reason", Text),
+    sqlite_autoincrement=True,
+)
+_going_on = transactions.c.ended_at.is_(None)
+Index(
+    "ix_transactions_open",
+    transactions.c.depot_id,
+    transactions.c.connector,
+    unique=True,
+    sqlite_where=_going_on,
+    postgresql_where=_going_on,
 )

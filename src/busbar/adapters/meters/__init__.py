@@ -1,0 +1,1 @@
+"""Circuits' own meters: Modbus TCP, MQTT, and values pushed by HTTP, all as `NodeMeasured` events."""

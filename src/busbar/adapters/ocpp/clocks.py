@@ -1,0 +1,89 @@
+"""How far a charge point's clock is off, by the stamps on its messages."""
+
+from busbar.adapters.ocpp.counts import Counts
+
+KEPT = 10
+"""The freshest of so many stamped messages counts."""
+DOUBT_S = 60.0
+"""How long an earlier reading holds against later ones that make the clock look slow."""
+
+
+class StationClock:
+    """Reads a clock from stamps that arrive late: the one that was under way the shortest tells the most.
+
+    A message says `stamp - arrival`, which is the clock's lead less the time under way. `ahead_s` is the largest of the
+    last ten. A charge point that comes back sends what it kept, old stamps one after the other, and ten of those look
+    like a slow clock: so what samples are corrected by falls only when that has held for a minute. It starts at 0 for
+    one that is not known, so that old values are never taken for live ones.
+    """
+
+    __slots__ = ("_held_s", "_held_until_s", "_offsets_s", "_read_s")
+
+    def __init__(self) -> None:
+        self._offsets_s: list[float] = []
+        self._held_s = 0.0
+        self._held_until_s = float("-inf")
+        self._read_s: float | None = None
+
+    def connect(self, now_s: float) -> None:
+        """A new connection: the clock is where it was, until a minute of stamps says otherwise."""
+        self._held_until_s = now_s + DOUBT_S
+        self._offsets_s.clear()
+        self._read_s = None
+
+    def observe(self, offset_s: float, now_s: float) -> None:
+        """A message arrived now whose stamp is so far ahead of our clock."""
+        self._offsets_s.append(offset_s)
+        if len(self._offsets_s) > KEPT:
+            del self._offsets_s[0]
+        freshest_s = max(self._offsets_s)
+        if freshest_s >= self._held_s or now_s >= self._held_until_s:
+            self._held_s = freshest_s
+            self._held_until_s = now_s + DOUBT_S
+
+    @property
+    def ahead_s(self) -> float | None:
+        """The freshest reading of late; None: no message was stamped yet."""
+        return max(self._offsets_s) if self._offsets_s else None
+
+    @property
+    def correction_s(self) -> float:
+        """What to take off a stamp of its to have our time."""
+        return self._held_s
+
+    def news_s(self) -> float | None:
+        """`ahead_s`, where it is more than a second from what was told last; None: nothing new."""
+        ahead_s = self.ahead_s
+        if ahead_s is None or (self._read_s is not None and abs(ahead_s - self._read_s) <= 1.0):
+            return None
+        self._read_s = ahead_s
+        return ahead_s
+
+
+REPLAY_S = 60.0
+"""A sample that is older than this when it arrives was kept back."""
+
+
+class Newest:
+    """Tells live samples of one connector from replayed ones."""
+
+    __slots__ = ("_at_s", "_received_s")
+
+    def __init__(self) -> None:
+        self._at_s = float("-inf")
+        self._received_s = float("-inf")
+
+    def admit(self, at_s: float, age_s: float, received_s: float, counts: Counts) -> bool:
+        """Whether a sample taken at `at_s` (corrected, any epoch) is live; those that are not are counted.
+
+        A clock that was set back makes every sample look old: after a minute without a live one it starts anew.
+        """
+        if age_s > REPLAY_S:
+            counts.add("replayed sample: too old")
+            return False
+        if at_s < self._at_s and received_s - self._received_s < REPLAY_S:
+            counts.add("replayed sample: older than the newest")
+            return False
+        self._at_s = at_s
+        self._received_s = received_s
+        return True
