@@ -1,17 +1,20 @@
-# Two commands do all the set-up: `make demo` plays the main job, `make test` passes the tests.
+# Two commands do all the set-up: `make demo` shows the main job, `make test` passes the tests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NIGHTS := scenarios/wa_pta_night.yaml scenarios/small_ac.yaml scenarios/nrel_depot.yaml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check lint bench bench-small bench-live strategies clean help
+.PHONY: demo demo-report test check lint bench bench-small bench-live screenshots strategies clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 16
 
-demo: $(VENV)/.installed  ## set up, play a night in a two-feeder bus depot, name the report to open
+demo: $(VENV)/.installed  ## set up, run a two-feeder bus depot with simulated charge points, name the page to open
 	@$(BIN)/busbar demo
+
+demo-report: $(VENV)/.installed  ## set up, play a night in the same depot, name the report to open
+	@$(BIN)/busbar demo --report
 
 test: $(VENV)/.dev  ## set up and run every test
 	$(BIN)/pytest -n 2 --dist loadfile
@@ -19,10 +22,10 @@ test: $(VENV)/.dev  ## set up and run every test
 check: lint test  ## what CI runs
 
 lint: $(VENV)/.dev  ## format, lint, types, layers
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks docs
+	$(BIN)/ruff check src tests benchmarks docs
 	$(BIN)/mypy
-	@for file in $$(find tests -name conftest.py); do $(BIN)/mypy --no-error-summary $$file || exit 1; done
+	@for file in $$(find tests -name conftest.py); do MYPYPATH=tests/unit:tests/api $(BIN)/mypy --no-error-summary $$file || exit 1; done
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev  ## speed, as ratios measured in one run (about 15 minutes)
@@ -33,6 +36,9 @@ bench-small: $(VENV)/.dev  ## the same up to 10 000 connectors (about 3 minutes)
 
 bench-live: $(VENV)/.dev  ## thousands of charge points on one service (about a quarter of an hour)
 	$(BIN)/python benchmarks/live.py --steady 15 --cuts 3
+
+screenshots: $(VENV)/.dev  ## every screen of the page, from the running demo, into docs/screenshots
+	$(BIN)/python docs/make_screenshots.py
 
 strategies: $(VENV)/.installed  ## what each strategy delivers on the shipped nights, into docs/strategies.md
 	$(BIN)/busbar compare $(NIGHTS) --markdown > docs/.table

@@ -20,7 +20,9 @@ import busbar.engine.cycle
 import busbar.engine.loop
 from busbar.adapters.ocpp.listening import Listening, Proof
 from busbar.adapters.store.store import open_store
+from busbar.core.units import ActivePower
 from busbar.engine.loop import DepotLoop
+from busbar.engine.ports import Envelope
 from busbar.engine.timing import Timing
 from busbar.service import Service, Settings, running
 from live_depot import DEPOT_ID, cut_to, live_depot
@@ -125,7 +127,7 @@ class Site:
         self.steps.wrap(control, "release", "release")
         self.steps.wrap(loop, "_release", "whole release")
         self.steps.wrap(loop._store, "save_setpoints", "store")
-        self.steps.wrap(loop, "_keep", "keep")
+        self.steps.wrap(loop._keeping, "_keep", "keep")
         self.orders.listen(loop, self.service.ocpp)
         self.collections.start()
         self.ticker.start()
@@ -271,6 +273,11 @@ def _stalls(site: Site) -> dict[str, Any]:
     }
 
 
+def _envelope(limit: ActivePower) -> Envelope:
+    now = datetime.now(UTC)
+    return Envelope(id=0, node=DEPOT_ID, amount=limit, starts_at=now, ends_at=None, by="benchmark", at=now)
+
+
 async def _cut(site: Site, watts: int, *, within_s: float = ROUND_WITHIN_S) -> dict[str, Any]:
     """Lower everybody by a limit at the top; how long until each charge point has said yes.
 
@@ -284,7 +291,8 @@ async def _cut(site: Site, watts: int, *, within_s: float = ROUND_WITHIN_S) -> d
     site.steps.take()
     orders.forget()
     set_s = time.monotonic()
-    site.loop.control.envelopes = {DEPOT_ID: cut_to(plan.count, watts)}
+    await site.service.store.add_envelope(DEPOT_ID, _envelope(cut_to(plan.count, watts)))
+    site.loop.wake()
     is_all = await until(lambda: len(_lowered(orders)) == plan.count, within_s, 0.1)
     lowered = _lowered(orders)
     noticed = site.steps.first("look", after_s=set_s)

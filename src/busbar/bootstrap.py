@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from busbar.core.depot import Depot
 from busbar.core.errors import BusbarError
+from busbar.engine.access import AccessRecords
 from busbar.engine.ports import ChargePointRecords, Evidence, ImportResult, Store
 from busbar.simulator.played import Played
 from busbar.simulator.scenario import Scenario
@@ -92,20 +93,23 @@ def shipped_scenario(name: str) -> Path:
     raise BusbarError(f"The scenario {name} did not come with this installation; give its file to `busbar simulate`.")
 
 
-async def open_store_and_records(url: str) -> tuple[Store, ChargePointRecords]:
-    """The store behind a URL, and what the OCPP adapter keeps in it; both close with the store. Raises BusbarError."""
+async def open_store_and_records(url: str) -> tuple[Store, ChargePointRecords, AccessRecords]:
+    """The store behind a URL, and what the OCPP adapter, the HTTP interface and the webhooks keep in it.
+
+    All close with the store. Raises BusbarError.
+    """
     from busbar.adapters.store.store import open_store as open_sql_store
 
     store = await open_sql_store(url)
-    return store, store.records()
+    return store, store.records(), store.access()
 
 
-async def open_served_store(url: str) -> tuple[Store, ChargePointRecords]:
+async def open_served_store(url: str) -> tuple[Store, ChargePointRecords, AccessRecords]:
     """The same in a process of its own, for a service: a busy event loop does not hold it up, nor it the loop."""
     from busbar.adapters.store.apart import open_store_apart
 
     apart = await open_store_apart(url)
-    return apart.store, apart.records
+    return apart.store, apart.records, apart.access
 
 
 def database_name(given: str | None) -> str:
@@ -117,11 +121,19 @@ def database_name(given: str | None) -> str:
 
 def with_store(act: Callable[[Store, ChargePointRecords], Awaitable[Kept]], *, database: str | None) -> Kept:
     """Open the store, let something happen in it, and close it. Raises BusbarError."""
+    return _in_store(lambda store, records, _: act(store, records), database)
 
+
+def with_access(act: Callable[[Store, AccessRecords], Awaitable[Kept]], *, database: str | None) -> Kept:
+    """The same with what the HTTP interface and the webhooks keep. Raises BusbarError."""
+    return _in_store(lambda store, _, access: act(store, access), database)
+
+
+def _in_store(act: Callable[[Store, ChargePointRecords, AccessRecords], Awaitable[Kept]], database: str | None) -> Kept:
     async def run() -> Kept:
-        store, records = await open_store_and_records(database_url(database))
+        store, records, access = await open_store_and_records(database_url(database))
         try:
-            return await act(store, records)
+            return await act(store, records, access)
         finally:
             await store.close()
 

@@ -20,19 +20,25 @@ from busbar.adapters.ocpp.listening import Listening
 from busbar.adapters.ocpp.quirks import QuirkTable, load_quirks
 from busbar.adapters.ocpp.server import CentralSystem
 from busbar.adapters.secrets import SecretChecker
+from busbar.adapters.webhooks import WebhookSender
 from busbar.bootstrap import open_served_store
 from busbar.core.depot import Depot
 from busbar.core.errors import BusbarError, RefusedError
 from busbar.core.projection import project
 from busbar.core.snapshot import Session, snapshot_from_sessions
+from busbar.engine.access import AccessRecords
 from busbar.engine.beliefs import prove_fallbacks
+from busbar.engine.broadcast import Broadcast
 from busbar.engine.cycle import run_cycle
 from busbar.engine.events import Event
+from busbar.engine.figures import Figures
 from busbar.engine.loop import DepotLoop
+from busbar.engine.moment import Moment
 from busbar.engine.ports import ChargePointRecords, Store
 from busbar.engine.timing import Timing
 
 MOST_EXCESSES_SAID = 10
+STOP_SENDING_S = 5.0
 LATE_CYCLES = 3
 """A depot whose last cycle is older than so many intervals is not well."""
 
@@ -79,11 +85,16 @@ class Service:
         settings: Settings,
         store: Store,
         records: ChargePointRecords,
+        access: AccessRecords,
         depots: Sequence[Depot],
         *,
         quirks: QuirkTable,
     ) -> None:
-        self._settings, self._store, self._records = settings, store, records
+        self.store: Store = store
+        self.access: AccessRecords = access
+        self._settings, self._records = settings, records
+        self.broadcast = Broadcast(secrets.token_hex(4))
+        self.webhooks = WebhookSender(access)
         self._log = structlog.get_logger("busbar")
         self._checker = SecretChecker()
         self._clock = SystemClock()
@@ -107,6 +118,8 @@ class Service:
                 log=self._log.bind(depot=depot.id),
                 keep_days=settings.keep_days,
                 use_meters=self.meters.use,
+                broadcast=self.broadcast,
+                on_notices=self.webhooks.wake,
             )
             for depot in depots
         }
@@ -121,9 +134,16 @@ class Service:
 
     async def run(self) -> None:
         """All loops, until they are stopped. One that cannot go on ends them all."""
-        async with asyncio.TaskGroup() as group:
-            for loop in self.loops.values():
-                group.create_task(loop.run(), name=f"loop of {loop.depot_id}")
+        sending = asyncio.create_task(self.webhooks.run(), name="webhooks")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for loop in self.loops.values():
+                    group.create_task(loop.run(), name=f"loop of {loop.depot_id}")
+        finally:
+            # What could not be delivered by now stays in the store.
+            self.webhooks.stop()
+            await asyncio.wait([sending], timeout=STOP_SENDING_S)
+            sending.cancel()
 
     def stop(self) -> None:
         """Let every loop end after what it is doing."""
@@ -136,6 +156,39 @@ class Service:
         await self.ocpp.stop()
 
     # For the HTTP interface
+
+    def depots(self) -> Sequence[str]:
+        """The depots served, sorted."""
+        return sorted(self.loops)
+
+    def moment(self, depot_id: str) -> Moment | None:
+        """A depot as its last cycle left it; None: there is no such depot, or no cycle yet."""
+        loop = self.loops.get(depot_id)
+        return None if loop is None else loop.moment
+
+    def figures(self, depot_id: str) -> Figures:
+        """What its loop has counted. Raises KeyError."""
+        loop = self.loops[depot_id]
+        counts = loop.counts
+        durations_s = [us / 1e6 for us in counts.durations_us]
+        counts.durations_us.clear()
+        return Figures(
+            cycles=counts.cycles,
+            outcomes=dict(counts.outcomes),
+            overruns=counts.overruns,
+            failures=counts.failures,
+            durations_s=durations_s,
+            orders={"sent": counts.orders, "unsaved": counts.unsaved, **counts.answers},
+            connected=loop.control.dispatch.connected(),
+            charge_points=len(loop.control.stored_depot.charge_points),
+            breaches=dict(counts.breaches),
+        )
+
+    def wake(self, depot_id: str) -> None:
+        """Something was written: let its loop look at once."""
+        loop = self.loops.get(depot_id)
+        if loop is not None:
+            loop.wake()
 
     def put(self, depot_id: str, event: Event) -> None:
         """An event of a depot. Never waits."""
@@ -183,7 +236,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
     RefusedError for meter addresses that cannot be read.
     """
     quirks = load_quirks(settings.quirks_file)
-    store, records = await open_served_store(settings.database)
+    store, records, access = await open_served_store(settings.database)
     try:
         depots = await _depots(store, settings.depots)
         problems = tuple(problem for depot in depots for problem in check_addresses(depot, maps=settings.register_maps))
@@ -194,7 +247,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         # Once after an installation the fill is compiled, for about half a minute: before anybody waits for an answer.
         structlog.get_logger("busbar").info("getting ready")
         await asyncio.to_thread(_warm_up, depots[0])
-        service = Service(settings, store, records, depots, quirks=quirks)
+        service = Service(settings, store, records, access, depots, quirks=quirks)
         async with calm_collector():
             await service.start()
             try:

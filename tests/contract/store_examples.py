@@ -1,10 +1,14 @@
 """Depots, vehicles and cycles to store."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, FairIn, Leaves, Trust
 from busbar.core.snapshot import Session
 from busbar.core.units import ActivePower, ApparentPower, Current, Phase
+from busbar.engine.access import Notice, NoticeKind, WriteRecord
+from busbar.engine.breach_record import BreachCause, BreachRecord, Sample
 from busbar.engine.ports import AllocationRecord, CycleOutcome, CycleRecord
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
@@ -150,4 +154,47 @@ def cycle(number: int, *, allocations: int = 2) -> CycleRecord:
         ),
         node_states={"GC1": "SAFE", "C1": "CONSTRAINED"},
         violations=("C1 L1: 641 A above 640 A",) if number % 2 else (),
+        setpoints=({"connector": "CP1/1", "value": 60_000, "state": "settled"},) if number % 2 else (),
+        inputs={"leaves": "connector", "vehicles": 2, "base_load": {"C1": {"L1": None}}} if number % 2 else {},
     )
+
+
+def breach(name: str = "b1", node: str = "C1", *, started_at: datetime = NOON, **more: Any) -> BreachRecord:
+    found = BreachRecord(
+        id=name,
+        node=node,
+        row="L1",
+        started_at=started_at,
+        opened_at=started_at + timedelta(seconds=20),
+        limit=640_000,
+        limit_name="default_operating_capacity",
+        peak=655_001,
+        peak_at=started_at + timedelta(seconds=7),
+        energy_over_wh=12,
+        cause=BreachCause.CHARGE_POINT_DISOBEYS,
+        sentence="CP1 draws 655 A of the 640 A that C1 may.",
+        evidence={"charge_points": ["CP1"], "drawn_w": {"CP1": 12_000}, "above": None},
+        parent=None,
+        series=(
+            Sample(at=started_at, flow=655_001, limit=640_000),
+            Sample(at=started_at + timedelta(microseconds=1_000_001), flow=None, limit=None),
+        ),
+    )
+    return replace(found, **more)
+
+
+def write(action: str = "order", subject: str = "CP1/1", *, by: str = "Ann", **more: Any) -> WriteRecord:
+    found = WriteRecord(
+        depot_id="elizabeth",
+        at=NOON,
+        by=by,
+        action=action,
+        subject=subject,
+        before=None,
+        after={"kind": "hold", "limits": [1, None, 2.5], "nested": {"a": True}},
+    )
+    return replace(found, **more)
+
+
+def notice(node: str = "C1", kind: NoticeKind = NoticeKind.BREACH_OPENED, *, at: datetime = NOON) -> Notice:
+    return Notice(kind=kind, node=node, at=at, document={"node": node, "flow": 655_001, "rows": ["L1"]})

@@ -11,6 +11,7 @@ from busbar.adapters.memory import MemoryStore
 from busbar.adapters.memory_records import MemoryRecords
 from busbar.adapters.store.apart import open_store_apart
 from busbar.adapters.store.store import open_store
+from busbar.engine.access import AccessRecords
 from busbar.engine.ports import ChargePointRecords, Store
 
 
@@ -26,28 +27,39 @@ class Place:
     @asynccontextmanager
     async def store(self) -> AsyncIterator[Store]:
         """The store there, closed afterwards."""
-        store, _ = await self._open()
+        store, *_ = await self._open()
         try:
             yield store
         finally:
             await store.close()
 
-    async def _open(self) -> tuple[Store, ChargePointRecords]:
+    async def _open(self) -> tuple[Store, ChargePointRecords, AccessRecords]:
         if self.url is None:
-            return MemoryStore(), MemoryRecords()
+            memory = MemoryStore()
+            return memory, MemoryRecords(), memory.access()
         if self.is_apart:
             apart = await open_store_apart(self.url)
-            return apart.store, apart.records
+            return apart.store, apart.records, apart.access
         store = await open_store(self.url)
-        return store, store.records()
+        return store, store.records(), store.access()
 
     @asynccontextmanager
     async def records(self) -> AsyncIterator[ChargePointRecords]:
         """The records there, of depot elizabeth, closed afterwards."""
-        store, records = await self._open()
+        store, records, _ = await self._open()
         try:
             await store.import_depot(TWO_FEEDERS, at=NOON)
             yield records
+        finally:
+            await store.close()
+
+    @asynccontextmanager
+    async def access(self) -> AsyncIterator[tuple[Store, AccessRecords]]:
+        """The store with depot elizabeth and what is kept of access to it, closed afterwards."""
+        store, _, access = await self._open()
+        try:
+            await store.import_depot(TWO_FEEDERS, at=NOON)
+            yield store, access
         finally:
             await store.close()
 
@@ -78,5 +90,15 @@ def with_records(place: Place, story: Callable[[ChargePointRecords], Awaitable[N
     async def happen() -> None:
         async with place.records() as records:
             await story(records)
+
+    asyncio.run(happen())
+
+
+def with_access(place: Place, story: Callable[[Store, AccessRecords], Awaitable[None]]) -> None:
+    """Let a story happen in depot elizabeth and what is kept of access to it."""
+
+    async def happen() -> None:
+        async with place.access() as (store, access):
+            await story(store, access)
 
     asyncio.run(happen())

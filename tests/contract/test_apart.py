@@ -10,6 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import test_access_kept
+import test_breaches_kept
+import test_cycle_pages
+import test_deliveries_kept
+import test_envelopes_kept
 import test_forgetting
 import test_orders_kept
 import test_records
@@ -21,6 +26,7 @@ from store_places import Place
 from busbar.adapters.store.apart import StoreApart, open_store_apart
 from busbar.adapters.store.store import SqlStore, open_store
 from busbar.core.errors import BusbarError
+from busbar.engine.access import AccessRecords
 from busbar.engine.ports import ChargePointRecords, Store, StoredSetpoint
 
 
@@ -44,6 +50,18 @@ def process_of(apart: StoreApart) -> int:
         test_setpoints_kept.test_saves_at_the_same_moment_are_all_kept,
         test_orders_kept.test_a_commissioning_request_goes_its_way,
         test_forgetting.test_what_ended_is_forgotten_by_its_end,
+        test_forgetting.test_closed_breaches_and_the_audit_log_are_kept_for_a_year,
+        test_cycle_pages.test_a_page_is_the_newest_first_without_allocations_and_setpoints,
+        test_cycle_pages.test_a_page_of_some_outcomes_has_no_other,
+        test_breaches_kept.test_a_breach_comes_back_as_it_was_kept,
+        test_breaches_kept.test_breaches_and_their_notices_are_kept_together_or_not_at_all,
+        test_breaches_kept.test_an_acknowledgement_stays_whatever_becomes_of_the_breach,
+        test_envelopes_kept.test_those_that_hold_now_or_later_are_neither_withdrawn_nor_ended_for_good,
+        test_envelopes_kept.test_settings_that_there_are_not_are_refused_all_at_once,
+        test_access_kept.test_a_name_is_given_again_once_its_token_is_revoked_or_expired,
+        test_access_kept.test_writes_come_page_by_page_and_depot_by_depot,
+        test_deliveries_kept.test_notices_go_to_every_webhook_that_wants_them,
+        test_deliveries_kept.test_what_waits_behind_a_postponed_one_goes_on_waiting,
         test_records.test_facts_are_what_a_charge_point_said_last,
         test_records.test_a_transaction_is_open_until_it_ends,
     ],
@@ -55,14 +73,14 @@ def test_a_promise_of_every_store_holds_apart(promise: Callable[[Place], None], 
 
 def test_everything_a_port_has_can_be_asked_and_nothing_else() -> None:
     apart = StoreApart("sqlite:///never-opened.db")
-    for port, ends in ((Store, apart.store), (ChargePointRecords, apart.records)):
+    for port, ends in ((Store, apart.store), (ChargePointRecords, apart.records), (AccessRecords, apart.access)):
         for name in vars(port):
             if not name.startswith("_"):
                 assert callable(getattr(ends, name)), name
         for name in ("nothing", "_database", "__len__"):
             with pytest.raises(AttributeError):
                 getattr(ends, name)
-    assert {name for name in vars(SqlStore) if not name.startswith("_")} - set(vars(Store)) == {"records"}
+    assert {name for name in vars(SqlStore) if not name.startswith("_")} - set(vars(Store)) == {"records", "access"}
 
 
 def test_depots_sessions_and_cycles_travel_unchanged(sqlite_url: str) -> None:

@@ -5,12 +5,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from store_examples import BUS, EVERYTHING, LATER, NOON, TWO_FEEDERS, VAN, cycle
-from store_places import Place, in_depot, on
+from store_examples import BUS, EVERYTHING, LATER, NOON, TWO_FEEDERS, VAN, breach, cycle, write
+from store_places import Place, in_depot, on, with_access
+from test_database import rows
 
 from busbar.adapters.store.store import open_store
 from busbar.core.errors import BusbarError
-from busbar.engine.ports import Evidence, OverrideKind, Plan, Store, StoredSetpoint, TrustLevel
+from busbar.core.units import ActivePower
+from busbar.engine.access import AccessRecords
+from busbar.engine.ports import Envelope, Evidence, OverrideKind, Plan, Store, StoredSetpoint, TrustLevel
 
 HOLD = OverrideKind.HOLD
 NEXT_DAY = NOON + timedelta(days=1)
@@ -92,6 +95,64 @@ def test_what_ended_is_forgotten_by_its_end(place: Place) -> None:
     in_depot(place, story)
 
 
+def test_requests_that_are_done_and_envelopes_that_hold_no_more_are_forgotten(place: Place) -> None:
+    async def story(store: Store) -> None:
+        for name, state in (("CP1", "passed"), ("CP2", "running"), ("CP3", "failed"), ("CP4", "asked")):
+            at = NEXT_DAY if name == "CP3" else NOON
+            asked = await store.ask_commissioning("elizabeth", charge_point=name, by="Ann", at=at)
+            await store.update_commissioning("elizabeth", asked, state=state, result={})
+        given = Envelope(
+            id=0, node="GC1", amount=ActivePower(w=1), starts_at=NOON, ends_at=LATER, after=None, by="grid", at=NOON
+        )
+        ended = await store.add_envelope("elizabeth", given)
+        stays = [
+            await store.add_envelope("elizabeth", one)
+            for one in (
+                replace(given, ends_at=NEXT_DAY),
+                replace(given, ends_at=None),
+                replace(given, after=ActivePower(w=0)),
+                replace(given, after=ActivePower(w=1)),
+            )
+        ]
+        later = await store.add_envelope("elizabeth", replace(given, at=LATER))
+        for one, at in ((stays[1], LATER), (stays[2], NEXT_DAY)):
+            await store.withdraw_envelope("elizabeth", one.id, by="Ann", at=at)
+        assert await store.prune("elizabeth", before=LATER) == 1
+        assert [one.charge_point for one in await store.commissioning_requests("elizabeth", is_open=False)] == [
+            "CP2",
+            "CP4",
+            "CP3",
+        ]
+        assert await store.prune("elizabeth", before=LATER + timedelta(seconds=1)) == 3
+        kept = [one.id for one in await store.envelopes("elizabeth")]
+        assert kept == [stays[0].id, stays[2].id, stays[3].id]
+        assert not {ended.id, later.id} & set(kept)
+        assert (await store.add_envelope("elizabeth", given)).id > later.id
+
+    in_depot(place, story)
+
+
+def test_closed_breaches_and_the_audit_log_are_kept_for_a_year(place: Place) -> None:
+    ninety_days, year = timedelta(days=90), timedelta(days=365)
+
+    async def story(store: Store, access: AccessRecords) -> None:
+        await store.import_depot(EVERYTHING, at=NOON)
+        closed = breach("closed", ended_at=NOON)
+        await store.save_breaches("elizabeth", [closed, breach("open")])
+        await store.save_breaches("everything", [closed])
+        for depot_id in ("elizabeth", "everything"):
+            noted = write("plan", depot_id=depot_id)
+            await store.save_plan(depot_id, Plan(key="connector:CP1/1", by="Ann", at=NOON), write=noted)
+        assert await store.prune("elizabeth", before=NOON + year - ninety_days) == 0
+        assert await store.breach("elizabeth", "closed") == closed
+        assert await store.prune("elizabeth", before=NOON + year - ninety_days + timedelta(seconds=1)) == 2
+        assert [one.id for one in await store.breaches("elizabeth")] == ["open"]
+        assert list(await access.writes("elizabeth")) == []
+        assert len(await access.writes("everything")) == len(await store.breaches("everything")) == 1
+
+    with_access(place, story)
+
+
 def test_a_forgotten_override_does_not_lend_its_id(place: Place) -> None:
     async def story(store: Store) -> None:
         first = await store.add_override("elizabeth", kind=HOLD, subject="CP1/1", by="Ann", reason="", at=NOON)
@@ -163,3 +224,18 @@ def test_nothing_waits_long_while_much_is_forgotten(database_url: str) -> None:
             assert saved > 10
 
     asyncio.run(story())
+
+
+def test_where_forgotten_cycles_belonged_is_forgotten_with_them(database_url: str) -> None:
+    async def story() -> None:
+        async with Place(url=database_url).store() as store:
+            await store.import_depot(TWO_FEEDERS, at=NOON)
+            for number in range(1, 21):
+                states = {"C1": "SAFE"} if number % 2 else {"C2": "SAFE"}
+                await store.record_cycle("elizabeth", replace(cycle(number), node_states=states))
+            await store.prune("elizabeth", before=NEXT_DAY)
+
+    asyncio.run(story())
+    # The last cycle is about C2 and the two leaves that were given something all along.
+    left = rows(database_url, "SELECT node, last_cycle FROM cycle_nodes ORDER BY node")
+    assert left == [("C2", None), ("CP1/1", None), ("CP2/1", None)]

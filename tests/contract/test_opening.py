@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,7 +15,10 @@ from store_places import Place
 
 from busbar.adapters.store.store import open_store
 from busbar.adapters.store.urls import default_database_url, driver_url
+from busbar.bootstrap import open_served_store, open_store_and_records, with_access
 from busbar.core.errors import BusbarError
+from busbar.engine.access import AccessRecords, Role
+from busbar.engine.ports import ChargePointRecords, Store
 
 
 @pytest.mark.parametrize(
@@ -168,3 +172,33 @@ def test_a_user_who_may_not_create_tables_is_told(postgresql_database: str) -> N
             server.execute(f"DROP ROLE {name}".encode())
     assert "permission denied" in message
     assert "Give this user the right" in message
+
+
+def test_commands_find_the_store_with_its_access_and_close_it(database_url: str) -> None:
+    async def act(store: Store, access: AccessRecords) -> str:
+        await store.import_depot(TWO_FEEDERS, at=NOON)
+        made = await access.add_token(
+            name="Ann", role=Role.VIEWER, secret_hash="x", depot_id="elizabeth", nodes=(), at=NOON, expires_at=None
+        )
+        return made.name
+
+    assert with_access(act, database=database_url) == "Ann"
+    with pytest.raises(BusbarError, match="named Ann already"):
+        with_access(act, database=database_url)
+
+
+@pytest.mark.parametrize("opened", [open_store_and_records, open_served_store])
+def test_the_service_gets_store_records_and_access_of_one_database(
+    sqlite_url: str, opened: Callable[[str], Awaitable[tuple[Store, ChargePointRecords, AccessRecords]]]
+) -> None:
+    async def story() -> None:
+        store, records, access = await opened(sqlite_url)
+        try:
+            await store.import_depot(TWO_FEEDERS, at=NOON)
+            assert await records.facts("elizabeth") == {}
+            await access.add_webhook(url="http://x", secret="s", depot_id="elizabeth", kinds=(), at=NOON)
+            assert len(await access.webhooks()) == 1
+        finally:
+            await store.close()
+
+    asyncio.run(story())

@@ -1,11 +1,12 @@
 """A database that an earlier Busbar made is brought up to date with all that is in it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 from alembic import command
 from sqlalchemy import Connection, text
-from store_examples import BUS, LATER, TWO_FEEDERS, cycle
+from store_examples import BUS, LATER, NOON, TWO_FEEDERS, breach, cycle, notice, write
 
 from busbar.adapters.store import migrate
 from busbar.adapters.store.connecting import Database
@@ -40,13 +41,40 @@ INSERT INTO allocations VALUES (1, 0, 'CP1/1', 120000, 60000, 'W', 63830, NULL);
 """
 
 
+LATER_CONTENT = """
+INSERT INTO cycles VALUES (2, 'elizabeth', 4, '2026-11-22 12:00:04.123456+00', 'session', 'equal_share', 'APPLIED',
+    1234, '{"C1": "CONSTRAINED"}', '[]', '[{"connector": "CP1/1", "state": "settled"}]');
+INSERT INTO cycles VALUES (3, 'elizabeth', 9, '2026-11-22 12:00:09.123456+00', 'session', 'equal_share', 'APPLIED',
+    1234, '{}', '[]', '[]');
+INSERT INTO cycles VALUES (4, 'elizabeth', 10, '2026-11-22 12:00:10.123456+00', 'session', 'equal_share', 'APPLIED',
+    1234, '{"C1": "SAFE"}', '[]', '[]');
+INSERT INTO allocations VALUES (3, 0, 'CP1/1', 120000, 60000, 'W', 63830, NULL);
+INSERT INTO allocations VALUES (4, 0, 'CP2/1', 120000, 60000, 'W', 63830, NULL);
+INSERT INTO overrides VALUES (3, 'elizabeth', 'hold', 'CP1/1', 'Ann', '', '2026-11-22 12:00:00.123456+00', NULL, NULL);
+INSERT INTO plans VALUES ('elizabeth', 'vehicle:BUS17', NULL, 210000, NULL, 'Ann', '2026-11-22 12:00:00.123456+00');
+INSERT INTO commissioning_requests VALUES (5, 'elizabeth', 'CP1', 'Ann', '2026-11-22 12:00:00.123456+00', 'asked',
+    '{}');
+INSERT INTO setpoints VALUES ('elizabeth', 'CP1/1', 60000, 145.0, 'a', '2026-11-22 12:00:00.123456+00', 0);
+"""
+
+
 def make_first_schema(connection: Connection) -> None:
     """As Busbar 0.1 made it, with a depot, a vehicle and a cycle."""
+    fill(connection, "0001", CONTENT)
+
+
+def make_second_schema(connection: Connection) -> None:
+    """As it was before envelopes and breaches, with orders and more cycles."""
+    make_first_schema(connection)
+    fill(connection, "0002", LATER_CONTENT)
+
+
+def fill(connection: Connection, revision: str, content: str) -> None:
     config = migrate._config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "0001")
+    command.upgrade(config, revision)
     zone = "" if connection.dialect.name == "sqlite" else "+00"
-    for statement in CONTENT.replace("+00'", f"{zone}'").strip().removesuffix(";").split(";\n"):
+    for statement in content.replace("+00'", f"{zone}'").strip().removesuffix(";").split(";\n"):
         connection.execute(text(statement.replace(":", "\\:")))
     if zone:
         # The rows brought their ids along, so the counters have not moved.
@@ -55,11 +83,15 @@ def make_first_schema(connection: Connection) -> None:
 
 
 def made_by_the_first(url: str) -> None:
+    made_with(url, make_first_schema)
+
+
+def made_with(url: str, schema: Callable[[Connection], None]) -> None:
     async def make() -> None:
         database = Database(driver_url(url))
         await database.prepare()
         async with database.writing("migration") as connection:
-            await connection.run_sync(make_first_schema)
+            await connection.run_sync(schema)
         await database.close()
 
     asyncio.run(make())
@@ -79,8 +111,9 @@ def test_everything_of_the_first_schema_is_kept(database_url: str) -> None:
         assert list(await store.open_sessions("elizabeth")) == [bus]
         [kept] = await store.cycles("elizabeth")
         first = cycle(3, allocations=1)
-        assert kept == replace(first, allocations=(replace(first.allocations[0], bound_by=None),))
-        assert kept.setpoints == ()
+        assert kept == replace(
+            first, allocations=(replace(first.allocations[0], bound_by=None),), setpoints=(), inputs={}
+        )
         assert await store.last_cycle_number("elizabeth") == 3
         await store.close()
 
@@ -99,6 +132,49 @@ def test_an_upgraded_depot_was_imported_once_and_goes_on(database_url: str) -> N
         assert await store.last_cycle_number("elizabeth") == 4
         assert list(await store.stored_setpoints("elizabeth")) == []
         assert list(await store.overrides("elizabeth", ended=True)) == []
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_everything_of_the_second_schema_is_kept_and_what_is_new_works(database_url: str) -> None:
+    made_with(database_url, make_second_schema)
+
+    async def story() -> None:
+        store = await open_store(database_url)
+        [held] = await store.overrides("elizabeth")
+        assert (held.id, held.subject, held.by) == (3, "CP1/1", "Ann")
+        assert [one.key for one in await store.plans("elizabeth")] == ["vehicle:BUS17"]
+        assert [one.id for one in await store.commissioning_requests("elizabeth")] == [5]
+        assert [one.value for one in await store.stored_setpoints("elizabeth")] == [60_000]
+        kept = await store.cycle("elizabeth", 4)
+        assert kept is not None
+        assert (kept.setpoints, kept.inputs) == (({"connector": "CP1/1", "state": "settled"},), {})
+        access = store.access()
+        hook = await access.add_webhook(url="http://x", secret="s", depot_id="elizabeth", kinds=(), at=NOON)
+        await store.save_breaches("elizabeth", [breach()], notices=[notice()])
+        await store.change_settings("elizabeth", strategy="first_come", at=NOON, write=write())
+        assert await access.deliveries_waiting() == {hook.id: 1}
+        assert (await store.depot_revision("elizabeth"), len(await access.writes("elizabeth"))) == (2, 1)
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_cycles_kept_before_are_found_by_node_too(database_url: str) -> None:
+    made_with(database_url, make_second_schema)
+
+    async def story() -> None:
+        store = await open_store(database_url)
+
+        async def numbers(node: str) -> list[int]:
+            return [one.number for one in await store.cycle_page("elizabeth", node=node)]
+
+        before = {"GC1": [3], "C1": [10, 4, 3], "CP1/1": [9, 3], "CP2/1": [10], "C2": []}
+        assert {node: await numbers(node) for node in before} == before
+        await store.record_cycle("elizabeth", cycle(11, allocations=1))
+        after = {"GC1": [11, 3], "C1": [11, 10, 4, 3], "CP1/1": [11, 9, 3], "CP2/1": [10], "C2": []}
+        assert {node: await numbers(node) for node in after} == after
         await store.close()
 
     asyncio.run(story())

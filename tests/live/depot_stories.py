@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from served import Server
 from watched_depot import Watched
@@ -228,17 +228,24 @@ async def yard(folder: Path) -> Seen:
         await _killed(seen)
         await _silence(seen)
         seen.facts["count"] = watched.depot.count()
-        seen.facts["health"] = await asyncio.to_thread(_health, seen.server)
+        seen.facts["health"] = await _health(seen.server)
         watched.mark("ending")
         seen.facts["end"] = await seen.server.end()
         return seen
 
 
-def _health(server: Server) -> dict[str, Any]:
-    """What the server tells whoever watches over it."""
-    with urlopen(f"{server.meters_url}/health", timeout=10) as answer:
-        found: dict[str, Any] = json.loads(answer.read())
-    return found
+async def _health(server: Server) -> dict[str, Any]:
+    """What the server tells whoever watches over it, with a token that lets them."""
+    code, out, err = await server.command("token", "create", "watch", "--role", "viewer", "--json")
+    assert code == 0, err
+    request = Request(f"{server.meters_url}/health", headers={"Authorization": f"Bearer {json.loads(out)['secret']}"})
+
+    def ask() -> dict[str, Any]:
+        with urlopen(request, timeout=10) as answer:
+            found: dict[str, Any] = json.loads(answer.read())
+        return found
+
+    return await asyncio.to_thread(ask)
 
 
 async def _people(seen: Seen) -> None:

@@ -329,15 +329,16 @@ def test_a_fallback_is_proven_by_commissioning(rogues: Seen) -> None:
     assert code == 0, err
     document = json.loads(out)
     assert (document["state"], document["by"]) == ("passed", "Eve")
-    assert {row["verdict"] for row in document["result"]["connectors"].values()} == {"verified"}
+    verdicts = {name: row["verdict"] for name, row in document["result"]["connectors"].items()}
+    # A vehicle that happens to be waiting just then proves nothing.
+    assert all(each == "verified" or each.startswith("not tested: no vehicle drew more") for each in verdicts.values())
+    verified = sorted(name for name, verdict in verdicts.items() if verdict == "verified")
+    assert verified
     evidence = rogues.facts["evidence"]
-    for number in range(1, 5):
-        proven = evidence[f"PU13/{number}"]
-        assert (proven.trust, proven.fallback) == (TrustLevel.VERIFIED, 10_000)
-        assert "Eve" in proven.detail
-    assert [name for name, each in evidence.items() if each.trust is TrustLevel.VERIFIED] == [
-        f"PU13/{number}" for number in range(1, 5)
-    ]
+    for name in verified:
+        assert (evidence[name].trust, evidence[name].fallback) == (TrustLevel.VERIFIED, 10_000)
+        assert "Eve" in evidence[name].detail
+    assert sorted(name for name, each in evidence.items() if each.trust is TrustLevel.VERIFIED) == verified
 
 
 def test_a_unit_that_does_what_it_likes_is_not_proven(rogues: Seen) -> None:

@@ -1,28 +1,48 @@
 """The store in memory: what the simulator uses, and the plain twin that the database stores must equal."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any
 
+from busbar.adapters.memory_access import MemoryAccess
+from busbar.adapters.memory_happened import (
+    Happened,
+    forget,
+    holds_later,
+    in_force,
+    keep_breaches,
+    listed_breaches,
+    page,
+    times_in_utc,
+)
 from busbar.adapters.memory_parts import NOTHING, Parts, merge, refuse_dangling, wanted_parts
 from busbar.adapters.refusals import (
+    KEPT_LONGER,
     OPEN_STATES,
     in_utc,
+    refuse_envelope,
     refuse_nobody,
+    refuse_other_depot,
     refuse_repeated,
+    refuse_repeated_breaches,
     refuse_request_change,
     refuse_second_request,
     unknown_depot,
+    with_settings,
 )
 from busbar.core.depot import Depot
 from busbar.core.errors import BusbarError
 from busbar.core.snapshot import Session
+from busbar.engine.access import Notice, WriteRecord
+from busbar.engine.breach_record import BreachRecord
 from busbar.engine.ports import (
     CommissioningRequest,
+    CycleOutcome,
     CycleRecord,
+    Envelope,
     Evidence,
     GridConnection,
     ImportResult,
@@ -33,8 +53,6 @@ from busbar.engine.ports import (
     StoredSetpoint,
 )
 from busbar.engine.provisioning import Provisioning, difference, import_result, provision
-
-Value = TypeVar("Value", Session, CycleRecord, StoredSetpoint, Evidence, Plan)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,31 +65,22 @@ class _Kept:
     revision: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Happened:
-    """What happened in one depot, and what is to happen there."""
-
-    sessions: dict[str, Session] = field(default_factory=dict)
-    ended_sessions: list[datetime] = field(default_factory=list)
-    """When each ended; nobody asks for more of them."""
-    cycles: dict[int, CycleRecord] = field(default_factory=dict)
-    setpoints: dict[str, StoredSetpoint] = field(default_factory=dict)
-    evidence: dict[str, Evidence] = field(default_factory=dict)
-    overrides: dict[int, Override] = field(default_factory=dict)
-    plans: dict[str, Plan] = field(default_factory=dict)
-    requests: dict[int, CommissioningRequest] = field(default_factory=dict)
-
-
 class MemoryStore:
     """Keeps depots and all that happens in them until the process ends (the port `Store`)."""
 
     def __init__(self) -> None:
         self._kept: dict[str, _Kept] = {}
-        self._happened: dict[str, _Happened] = {}
+        self._happened: dict[str, Happened] = {}
         self._microgrid_ids = count(1)
         self._node_ids = count(1)
         self._override_ids = count(1)
         self._request_ids = count(1)
+        self._envelope_ids = count(1)
+        self._access = MemoryAccess(self._kept)
+
+    def access(self) -> MemoryAccess:
+        """What the HTTP interface and the webhooks keep, about the same depots."""
+        return self._access
 
     async def import_depot(self, depot: Depot, *, at: datetime) -> ImportResult:
         """Store a checked depot and provision its microgrid; all or nothing."""
@@ -90,7 +99,7 @@ class MemoryStore:
         microgrid = Microgrid(id=microgrid_id, depot_id=depot.id, grid_connections=nodes)
         revision = before.revision + 1 if before else 1
         self._kept[depot.id] = _Kept(depot=depot, parts=parts, microgrid=microgrid, revision=revision)
-        self._happened.setdefault(depot.id, _Happened())
+        self._happened.setdefault(depot.id, Happened())
         return import_result(differences, microgrid)
 
     def _provisioned(
@@ -109,6 +118,29 @@ class MemoryStore:
             result.append(new)
         return tuple(result)
 
+    async def change_settings(
+        self,
+        depot_id: str,
+        *,
+        strategy: str | None = None,
+        leaves: str | None = None,
+        fair_in: str | None = None,
+        at: datetime,
+        write: WriteRecord | None = None,
+    ) -> int:
+        """Change what is given of a depot's own settings as an import would; its new revision."""
+        in_utc(at)
+        refuse_other_depot(write, depot_id)
+        before = self._kept.get(depot_id)
+        if before is None:
+            raise unknown_depot(depot_id)
+        depot = with_settings(before.depot, strategy=strategy, leaves=leaves, fair_in=fair_in)
+        [(_, own)] = wanted_parts(depot)[0]
+        parts = (replace(before.parts[0], known={depot_id: own}), *before.parts[1:])
+        self._kept[depot_id] = replace(before, depot=depot, parts=parts, revision=before.revision + 1)
+        self._access.note_write(depot_id, write)
+        return before.revision + 1
+
     async def load_depot(self, depot_id: str) -> Depot | None:
         """The depot as last imported; None where there is none."""
         kept = self._kept.get(depot_id)
@@ -124,14 +156,14 @@ class MemoryStore:
         return kept.microgrid if kept else None
 
     async def depot_revision(self, depot_id: str) -> int:
-        """How often the depot was imported; 0 where there is none."""
+        """How often the depot was imported or its settings changed; 0 where there is none."""
         kept = self._kept.get(depot_id)
         return kept.revision if kept else 0
 
     async def save_sessions(self, depot_id: str, sessions: Sequence[Session], *, at: datetime) -> None:
         """These are the vehicles there now; of those that left nothing is kept but when."""
         at, here = in_utc(at), self._in(depot_id)
-        present = {session.connector: _times_in_utc(session) for session in sessions}
+        present = {session.connector: times_in_utc(session) for session in sessions}
         if len(present) != len(sessions):
             raise BusbarError(f"Two sessions are on one connector of depot {depot_id}.")
         stayed = {
@@ -152,7 +184,7 @@ class MemoryStore:
         here = self._in(depot_id)
         if cycle.number in here.cycles:
             raise BusbarError(f"Cycle {cycle.number} of depot {depot_id} was kept already; a number is used once.")
-        here.cycles[cycle.number] = _times_in_utc(cycle)
+        here.cycles[cycle.number] = times_in_utc(cycle)
 
     async def last_cycle_number(self, depot_id: str) -> int:
         """The largest number kept for the depot; 0 where there is none."""
@@ -164,13 +196,108 @@ class MemoryStore:
         numbers = sorted(number for number in kept if number > after)
         return tuple(kept[number] for number in numbers[: max(limit, 0)])
 
+    async def cycle_page(
+        self,
+        depot_id: str,
+        *,
+        before: int | None = None,
+        outcomes: Sequence[CycleOutcome] = (),
+        node: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[CycleRecord]:
+        """Kept cycles with a number below `before`, the newest first, without allocations and setpoints."""
+        return page(self._seen_in(depot_id), before=before, outcomes=outcomes, node=node, limit=limit)
+
+    async def cycle(self, depot_id: str, number: int) -> CycleRecord | None:
+        """One, whole; None where that number was not kept."""
+        return self._seen_in(depot_id).cycles.get(number)
+
+    async def add_envelope(self, depot_id: str, envelope: Envelope, *, write: WriteRecord | None = None) -> Envelope:
+        """Keep it; as kept, with its id."""
+        refuse_envelope(envelope)
+        refuse_other_depot(write, depot_id)
+        here = self._in(depot_id)
+        kept = replace(times_in_utc(envelope), id=next(self._envelope_ids), withdrawn_at=None, withdrawn_by=None)
+        here.envelopes[kept.id] = kept
+        self._access.note_write(depot_id, write)
+        return kept
+
+    async def withdraw_envelope(
+        self, depot_id: str, envelope_id: int, *, by: str, at: datetime, write: WriteRecord | None = None
+    ) -> Envelope | None:
+        """It holds no more; None where there is none. Twice is fine, and the first withdrawal stands."""
+        refuse_nobody(by)
+        refuse_other_depot(write, depot_id)
+        here, at = self._in(depot_id), in_utc(at)
+        before = here.envelopes.get(envelope_id)
+        if before is None or before.withdrawn_at is not None:
+            return before
+        here.envelopes[envelope_id] = replace(before, withdrawn_at=at, withdrawn_by=by)
+        self._access.note_write(depot_id, write)
+        return here.envelopes[envelope_id]
+
+    async def envelopes(self, depot_id: str, *, now: datetime | None = None) -> Sequence[Envelope]:
+        """Oldest first. With `now`: only those that hold then or later."""
+        now = None if now is None else in_utc(now)
+        kept = self._seen_in(depot_id).envelopes.values()
+        wanted = (one for one in kept if now is None or holds_later(one, now))
+        return tuple(sorted(wanted, key=lambda one: (one.at, one.id)))
+
+    async def save_breaches(
+        self, depot_id: str, breaches: Sequence[BreachRecord], *, notices: Sequence[Notice] = ()
+    ) -> None:
+        """Keep them by id, but for the acknowledgement, which stays; the notices go to the webhooks."""
+        here = self._in(depot_id)
+        refuse_repeated_breaches(breaches)
+        for when in (one.at for breach in breaches for one in breach.series):
+            in_utc(when)
+        checked = [times_in_utc(one) for one in breaches]
+        self._access.fan_out(depot_id, notices)
+        keep_breaches(here, checked)
+
+    async def open_breaches(self, depot_id: str) -> Sequence[BreachRecord]:
+        """Those that go on, oldest first."""
+        going_on = (one for one in self._seen_in(depot_id).breaches.values() if one.is_open)
+        return tuple(sorted(going_on, key=lambda one: (one.started_at, one.id)))
+
+    async def breaches(
+        self,
+        depot_id: str,
+        *,
+        is_open: bool | None = None,
+        node: str | None = None,
+        before: datetime | None = None,
+        limit: int = 100,
+    ) -> Sequence[BreachRecord]:
+        """Open ones first, then the newest first, without series; `before`: started before then."""
+        before = None if before is None else in_utc(before)
+        return listed_breaches(self._seen_in(depot_id), is_open=is_open, node=node, before=before, limit=limit)
+
+    async def breach(self, depot_id: str, breach_id: str) -> BreachRecord | None:
+        """One, whole."""
+        return self._seen_in(depot_id).breaches.get(breach_id)
+
+    async def acknowledge_breach(
+        self, depot_id: str, breach_id: str, *, by: str, note: str, at: datetime, write: WriteRecord | None = None
+    ) -> BreachRecord | None:
+        """A named person has seen it; again replaces the note. None where there is none."""
+        refuse_nobody(by)
+        refuse_other_depot(write, depot_id)
+        here, at = self._in(depot_id), in_utc(at)
+        before = here.breaches.get(breach_id)
+        if before is None:
+            return None
+        here.breaches[breach_id] = replace(before, acknowledged_by=by, acknowledged_at=at, note=note)
+        self._access.note_write(depot_id, write)
+        return here.breaches[breach_id]
+
     async def save_setpoints(self, depot_id: str, setpoints: Sequence[StoredSetpoint]) -> None:
         """Keep what is about to be sent, in place of what was kept of these connectors."""
         here = self._in(depot_id)
         refuse_repeated(one.connector for one in setpoints)
         if not all(isfinite(one.expiry_s) for one in setpoints):
             raise BusbarError("An expiry is a number of seconds; without end it is written as a negative one.")
-        here.setpoints.update({one.connector: _times_in_utc(one) for one in setpoints})
+        here.setpoints.update({one.connector: times_in_utc(one) for one in setpoints})
 
     async def stored_setpoints(self, depot_id: str) -> Sequence[StoredSetpoint]:
         """By connector."""
@@ -180,35 +307,54 @@ class MemoryStore:
         """In place of what was kept of these connectors."""
         here = self._in(depot_id)
         refuse_repeated(one.connector for one in evidence)
-        here.evidence.update({one.connector: _times_in_utc(one) for one in evidence})
+        here.evidence.update({one.connector: times_in_utc(one) for one in evidence})
 
     async def evidence(self, depot_id: str) -> Sequence[Evidence]:
         """By connector."""
         return _by_key(self._seen_in(depot_id).evidence)
 
     async def add_override(
-        self, depot_id: str, *, kind: OverrideKind, subject: str, by: str, reason: str, at: datetime
+        self,
+        depot_id: str,
+        *,
+        kind: OverrideKind,
+        subject: str,
+        by: str,
+        reason: str,
+        at: datetime,
+        write: WriteRecord | None = None,
     ) -> Override:
-        """Put one in force. Where the same is in force already, that one is given back."""
+        """Put one in force. Where the same is in force already, that one is given back, and nothing is written."""
         refuse_nobody(by)
+        refuse_other_depot(write, depot_id)
         here, at = self._in(depot_id), in_utc(at)
-        before = _in_force(here, kind, subject)
+        before = in_force(here, kind, subject)
         if before is not None:
             return before
         override = Override(id=next(self._override_ids), kind=kind, subject=subject, by=by, reason=reason, at=at)
         here.overrides[override.id] = override
+        self._access.note_write(depot_id, write)
         return override
 
     async def end_override(
-        self, depot_id: str, *, kind: OverrideKind, subject: str, by: str, at: datetime
+        self,
+        depot_id: str,
+        *,
+        kind: OverrideKind,
+        subject: str,
+        by: str,
+        at: datetime,
+        write: WriteRecord | None = None,
     ) -> Override | None:
-        """Lift it; None where there was none."""
+        """Lift it; None where there was none, and nothing is written."""
         refuse_nobody(by)
+        refuse_other_depot(write, depot_id)
         here, at = self._in(depot_id), in_utc(at)
-        before = _in_force(here, kind, subject)
+        before = in_force(here, kind, subject)
         if before is None:
             return None
         here.overrides[before.id] = replace(before, ended_at=at, ended_by=by)
+        self._access.note_write(depot_id, write)
         return here.overrides[before.id]
 
     async def overrides(self, depot_id: str, *, ended: bool = False) -> Sequence[Override]:
@@ -217,10 +363,12 @@ class MemoryStore:
         wanted = (one for one in kept if ended or one.ended_at is None)
         return tuple(sorted(wanted, key=lambda one: (one.at, one.id)))
 
-    async def save_plan(self, depot_id: str, plan: Plan) -> None:
+    async def save_plan(self, depot_id: str, plan: Plan, *, write: WriteRecord | None = None) -> None:
         """In place of the plan with the same key."""
         refuse_nobody(plan.by)
-        self._in(depot_id).plans[plan.key] = _times_in_utc(plan)
+        refuse_other_depot(write, depot_id)
+        self._in(depot_id).plans[plan.key] = times_in_utc(plan)
+        self._access.note_write(depot_id, write)
 
     async def plans(self, depot_id: str) -> Sequence[Plan]:
         """By key."""
@@ -253,45 +401,25 @@ class MemoryStore:
         here.requests[request_id] = replace(before, state=state, result=dict(result))
 
     async def prune(self, depot_id: str, *, before: datetime) -> int:
-        """Forget cycles, and sessions and overrides that ended before that; how many. The last cycle stays."""
-        before, here = in_utc(before), self._seen_in(depot_id)
-        last = max(here.cycles, default=0)
-        old_cycles = [number for number, cycle in here.cycles.items() if cycle.at < before and number != last]
-        old_overrides = [one.id for one in here.overrides.values() if one.ended_at and one.ended_at < before]
-        recent = [ended_at for ended_at in here.ended_sessions if ended_at >= before]
-        old_sessions = len(here.ended_sessions) - len(recent)
-        here.ended_sessions[:] = recent
-        for number in old_cycles:
-            del here.cycles[number]
-        for override_id in old_overrides:
-            del here.overrides[override_id]
-        return len(old_cycles) + len(old_overrides) + old_sessions
+        """Forget cycles and what ended before that; how many. The last cycle stays; breaches and audit entries do
+        for 275 days longer."""
+        before = in_utc(before)
+        gone = forget(self._seen_in(depot_id), before=before)
+        return gone + self._access.forget_writes(depot_id, before=before - KEPT_LONGER)
 
     async def close(self) -> None:
         """There is nothing to give back."""
 
-    def _in(self, depot_id: str) -> _Happened:
+    def _in(self, depot_id: str) -> Happened:
         """To write to. Raises BusbarError where the depot is not known."""
         if depot_id not in self._happened:
             raise unknown_depot(depot_id)
         return self._happened[depot_id]
 
-    def _seen_in(self, depot_id: str) -> _Happened:
+    def _seen_in(self, depot_id: str) -> Happened:
         """To read from; nothing has happened in a depot that is not known."""
-        return self._happened.get(depot_id) or _Happened()
+        return self._happened.get(depot_id) or Happened()
 
 
 def _by_key(kept: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(kept[key] for key in sorted(kept))
-
-
-def _in_force(here: _Happened, kind: OverrideKind, subject: str) -> Override | None:
-    same = (one for one in here.overrides.values() if (one.kind, one.subject, one.ended_at) == (kind, subject, None))
-    return next(same, None)
-
-
-def _times_in_utc(value: Value) -> Value:
-    times: dict[str, Any] = {
-        field.name: in_utc(when) for field in fields(value) if isinstance(when := getattr(value, field.name), datetime)
-    }
-    return replace(value, **times)

@@ -291,7 +291,7 @@ def _settled_by(ledger: Commitment, draw: int, *, had_time: bool) -> Commitment:
 def _judged(ledger: Commitment, draw: int, *, sampled_s: float, now_s: float, rating: int, ramp_s: float) -> Commitment:
     """Whether it keeps to what it was told; while it has time to follow, to what it was told before."""
     is_following = sampled_s < ledger.lowered_s + ramp_s
-    limit = max(_obeyed(ledger, now_s), ledger.unsettled if is_following else 0)
+    limit = max(obeyed(ledger, now_s), ledger.unsettled if is_following else 0)
     if not is_beyond(draw, limit):
         good = min(GOOD_SAMPLES, ledger.good + 1)
         ledger = replace(ledger, over_since_s=None, good=good)
@@ -308,8 +308,8 @@ def _judged(ledger: Commitment, draw: int, *, sampled_s: float, now_s: float, ra
     )
 
 
-def _obeyed(ledger: Commitment, now_s: float) -> int:
-    """What it was told, as far as is known."""
+def obeyed(ledger: Commitment, now_s: float) -> int:
+    """The most it draws if it keeps to what it was told, whatever it was seen to draw."""
     return told(replace(ledger, unsettled=0, rogue=0), now_s)
 
 

@@ -116,10 +116,26 @@ def explain(
     fair_in: FairIn | str = FairIn.POWER,
 ) -> Explanation:
     """Balance, and say why this connector gets what it gets. Raises KeyError for an unknown connector."""
-    leaf = projection.leaf_index[connector]
-    fair_in = FairIn(fair_in)
     found = rooms(projection, snapshot)
-    allocation = balance_in(projection, snapshot, found, strategy=strategy, fair_in=fair_in)
+    allocation = balance_in(projection, snapshot, found, strategy=strategy, fair_in=FairIn(fair_in))
+    return explain_allocation(projection, snapshot, allocation, connector, found=found, strategy=strategy)
+
+
+def explain_allocation(
+    projection: Projection,
+    snapshot: Snapshot,
+    allocation: Allocation,
+    connector: str,
+    *,
+    found: Rooms | None = None,
+    strategy: str | Strategy | None,
+) -> Explanation:
+    """The same for an allocation that is there. Raises KeyError for an unknown connector.
+
+    `strategy` is the one it was made with; None, where that is not known: nothing is said of what would be otherwise.
+    """
+    leaf = projection.leaf_index[connector]
+    found = found or rooms(projection, snapshot)
     stopped = bindings(projection, snapshot, allocation, leaf, found=found)
     figures = node_figures(projection, snapshot, allocation, found=found)
     chain = tuple(figures[node] for node in projection.path(int(projection.leaf_node[leaf])))
@@ -134,7 +150,9 @@ def explain(
         sentence=_sentence(projection, snapshot, allocation, leaf, stopped, {each.id: each for each in figures}),
         bindings=stopped,
         chain=chain,
-        counterfactuals=tuple(_counterfactuals(projection, snapshot, allocation, leaf, found, strategy, fair_in)),
+        counterfactuals=()
+        if strategy is None
+        else tuple(_counterfactuals(projection, snapshot, allocation, leaf, found, strategy, allocation.fair_in)),
     )
 
 

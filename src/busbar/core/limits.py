@@ -18,6 +18,8 @@ Load = tuple[int, int, int, int]
 """A base load on L1, L2, L3 in whole mA (referred) and total in whole W."""
 OpenTicks = tuple[int | None, int | None, int | None, int | None]
 """A limit on L1, L2, L3 and total; None: not limited here."""
+Caps = Amount | tuple[Amount, ...]
+"""A limit; several of them where it is given in several units: all of them hold."""
 NO_LOAD: Ticks = (0, 0, 0, 0)
 NO_LIMIT: OpenTicks = (None, None, None, None)
 
@@ -82,6 +84,22 @@ def limit_ticks(amount: Amount | None, scale: Scale, *, voltage_v: int, phases: 
                 for phase, value in zip(PHASES, amount.per_phase_ma(), strict=True)
             ]
     return (line[0], line[1], line[2], None)
+
+
+def caps_ticks(caps: Caps, scale: Scale, *, voltage_v: int, phases: Sequence[Phase]) -> OpenTicks:
+    """The same for limits that all hold: the smallest on each row."""
+    if not isinstance(caps, tuple):
+        return limit_ticks(caps, scale, voltage_v=voltage_v, phases=phases)
+    return least_ticks([limit_ticks(amount, scale, voltage_v=voltage_v, phases=phases) for amount in caps])
+
+
+def least_ticks(limits: Sequence[OpenTicks]) -> OpenTicks:
+    """Row by row the smallest of what is given; None: no limit there."""
+    row = [
+        min((value for value in values if value is not None), default=None)
+        for values in zip(NO_LIMIT, *limits, strict=True)
+    ]
+    return (row[0], row[1], row[2], row[3])
 
 
 def load_rows(amount: Amount, scale: Scale, *, voltage_v: int, phases: Sequence[Phase]) -> Load:
@@ -226,11 +244,7 @@ def flow_limit(limits: NodeLimits, envelope: OpenTicks) -> OpenTicks:
     if envelope is NO_LIMIT and len(limits.given) == 1:
         # Every charge point.
         return limits.given[0][1]
-    row = [
-        min((value for value in values if value is not None), default=None)
-        for values in zip(envelope, *(ticks for _, ticks in limits.given), strict=True)
-    ]
-    return (row[0], row[1], row[2], row[3])
+    return least_ticks([envelope, *(ticks for _, ticks in limits.given)])
 
 
 def available_ticks(limits: NodeLimits, envelope: OpenTicks, *, base: Ticks, is_safe: bool) -> OpenTicks:

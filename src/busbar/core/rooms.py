@@ -16,7 +16,7 @@ from busbar.core.limits import (
     OpenTicks,
     assumed_rows,
     balanced_rows,
-    limit_ticks,
+    caps_ticks,
     load_rows,
     watts_per_ma,
 )
@@ -43,10 +43,10 @@ def rooms(projection: Projection, snapshot: Snapshot) -> Rooms:
         frame.bits, room,
     )  # fmt: skip
     envelopes = {
-        int(inner_of[node]): limit_ticks(
-            amount, frame.scale, voltage_v=int(projection.voltage_v[node]), phases=projection.phases[node]
+        int(inner_of[node]): caps_ticks(
+            caps, frame.scale, voltage_v=int(projection.voltage_v[node]), phases=projection.phases[node]
         )
-        for node_id, amount in snapshot.envelopes.items()
+        for node_id, caps in snapshot.envelopes.items()
         for node in (node_index[node_id],)
     }
     found = Rooms(room=room, base=base, envelopes=envelopes, safe=safe)

@@ -8,6 +8,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from busbar.core.limits import Caps
 from busbar.core.projection import NodeKind, Projection
 from busbar.core.units import Amount
 
@@ -85,8 +86,8 @@ class Snapshot:
     """Node id -> everything uncontrolled below it; generation is negative."""
     modes: Mapping[str, Mode] = field(default_factory=dict)
     """Node id -> mode, where it is not NORMAL."""
-    envelopes: Mapping[str, Amount] = field(default_factory=dict)
-    """Node id -> the limit from outside in force now."""
+    envelopes: Mapping[str, Caps] = field(default_factory=dict)
+    """Node id -> the limit from outside in force now; several, in different units, where all of them hold."""
 
 
 def snapshot_from_arrays(
@@ -96,7 +97,7 @@ def snapshot_from_arrays(
     request: Ints,
     base_load: Mapping[str, Amount] | None = None,
     modes: Mapping[str, Mode] | None = None,
-    envelopes: Mapping[str, Amount] | None = None,
+    envelopes: Mapping[str, Caps] | None = None,
     **columns: npt.NDArray[np.generic],
 ) -> Snapshot:
     """A snapshot from arrays in leaf order; what is not given is unknown (times), 0 (priority) or 1 (weight).
@@ -175,7 +176,7 @@ def snapshot_from_sessions(
     sessions: Iterable[Session],
     base_load: Mapping[str, Amount] | None = None,
     modes: Mapping[str, Mode] | None = None,
-    envelopes: Mapping[str, Amount] | None = None,
+    envelopes: Mapping[str, Caps] | None = None,
     committed: Mapping[str, int] | None = None,
 ) -> Snapshot:
     """A snapshot from one record per vehicle; `committed` maps connectors out of reach to mA or W.

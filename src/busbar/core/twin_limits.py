@@ -88,12 +88,10 @@ def _available(projection: Projection, snapshot: Snapshot, node: int, base: Load
     rating, default, safe = _stored(projection, node)
     envelope = OPEN
     if node_id in snapshot.envelopes:
-        envelope = _limit(
-            snapshot.envelopes[node_id],
-            projection.depot,
-            int(projection.voltage_v[node]),
-            projection.phases[node],
-        )
+        given = snapshot.envelopes[node_id]
+        voltage_v, phases = int(projection.voltage_v[node]), projection.phases[node]
+        each = given if isinstance(given, tuple) else (given,)
+        envelope = _least(*(_limit(amount, projection.depot, voltage_v, phases) for amount in each))
     flow = _least(rating, default, envelope)
     # Generation never lifts what charge points draw above the rating (where none is given, the default).
     most = [default[row] if rating[row] is None else rating[row] for row in range(4)]

@@ -4,7 +4,7 @@ Events and what people ordered come in; snapshots, orders and records come out. 
 time and keeps what it hands out.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,10 +18,11 @@ from busbar.core.projection import Projection, project
 from busbar.core.rooms import rooms
 from busbar.core.rows import TOTAL
 from busbar.core.snapshot import Bools, Ints, Mode, Session, Snapshot, snapshot_from_sessions
-from busbar.core.units import Amount
 from busbar.engine.beliefs import beliefs, believed_fallback, when_answered
+from busbar.engine.breach_record import BreachRecord
 from busbar.engine.cycle import Cycle
 from busbar.engine.dispatch import Dispatch, Release
+from busbar.engine.envelopes import in_force
 from busbar.engine.events import (
     Connected,
     Described,
@@ -35,11 +36,14 @@ from busbar.engine.events import (
     VehicleArrived,
     VehicleLeft,
 )
+from busbar.engine.inputs import inputs_of
 from busbar.engine.metering import Metered, Metering
-from busbar.engine.ports import CycleOutcome, Evidence, Override, OverrideKind, Plan, StoredSetpoint
+from busbar.engine.moment import Moment
+from busbar.engine.ports import CycleOutcome, Envelope, Evidence, Override, OverrideKind, Plan, StoredSetpoint
 from busbar.engine.sessions import after_cycle
 from busbar.engine.timing import Timing
 from busbar.engine.vehicles import Vehicles
+from busbar.engine.watching import Seen, Watching
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +54,8 @@ class Memory:
     evidence: Sequence[Evidence] = ()
     sessions: Sequence[Session] = ()
     last_cycle_number: int = 0
+    breaches: Sequence[BreachRecord] = ()
+    """Those that were open."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +71,16 @@ class Needs:
 class Control:
     """The state of one depot in operation. (Mutable: it follows events.)"""
 
-    def __init__(self, depot: Depot, timing: Timing, *, order_ids: Callable[[], str], now_s: float) -> None:
+    def __init__(
+        self,
+        depot: Depot,
+        timing: Timing,
+        *,
+        order_ids: Callable[[], str],
+        now_s: float,
+        breach_ids: Callable[[], str] | None = None,
+        epoch: str = "",
+    ) -> None:
         self.stored_depot = depot
         self.timing = timing
         self.projection: Projection = project(depot, leaves=depot.leaves)
@@ -76,7 +91,10 @@ class Control:
         self.evidence: dict[str, Evidence] = {}
         self.before: Cycle | None = None
         self.number = 0
-        self.envelopes: Mapping[str, Amount] = {}
+        self.envelopes: tuple[Envelope, ...] = ()
+        """Those that hold now or later."""
+        self.watching = Watching(self.projection, new_id=breach_ids or order_ids)
+        self._epoch, self._sequence = epoch, 0
         self._overrides: tuple[Override, ...] = ()
         self._isolated: frozenset[str] = frozenset()
         self._stopped: dict[int, str] = {}
@@ -92,6 +110,7 @@ class Control:
         self._believe()
         self.dispatch.restore(memory.setpoints, now_s)
         self.vehicles.restore(memory.sessions, at)
+        self.watching.restore(memory.breaches)
         self.number = memory.last_cycle_number
 
     def use(self, depot: Depot, *, now_s: float) -> None:
@@ -107,6 +126,7 @@ class Control:
         self.dispatch.use(projection)
         self.vehicles.use_projection(projection)
         self.metering.use(projection, now_s=now_s)
+        self.watching.use(projection)
         self._alarms = _alarms(projection)
         self._believe()
 
@@ -224,7 +244,9 @@ class Control:
             sessions=self.vehicles.sessions(at),
             base_load=self.metered.base_load,
             modes=self.metered.modes,
-            envelopes=self.envelopes,
+            envelopes={
+                node: amount for node, amount in in_force(self.envelopes, at).items() if node in projection.node_index
+            },
         )
         return replace(
             snapshot,
@@ -260,9 +282,44 @@ class Control:
             )
         )
         self.dispatch.aim(cycle.setpoint, found=rooms(projection, cycle.snapshot), frozen=self._frozen(), now_s=now_s)
-        return replace(
-            cycle, record=replace(cycle.record, outcome=self._outcome(cycle), setpoints=self.dispatch.news())
+        record = replace(
+            cycle.record,
+            outcome=self._outcome(cycle),
+            setpoints=self.dispatch.news(),
+            inputs=inputs_of(projection, cycle, self.metered.conditions),
         )
+        return replace(cycle, record=record)
+
+    def watch(self, cycle: Cycle, *, at: datetime, now_s: float) -> Seen:
+        """Hold what flows against what may, after a cycle; the depot as it is now, whole. `at` and `now_s` are one
+        instant by two clocks."""
+        self._sequence += 1
+        dispatch, projection = self.dispatch, self.projection
+        plugged = self.vehicles.plugged(now_s)
+        measurement = self.watching.measure(self.metering, plugged.keys(), now_s)
+        moment = Moment(
+            depot_id=projection.depot.id,
+            epoch=self._epoch,
+            sequence=self._sequence,
+            at=at,
+            projection=projection,
+            snapshot=cycle.snapshot,
+            allocation=cycle.allocation,
+            setpoint=cycle.setpoint.copy(),
+            record=cycle.record,
+            committed=dispatch.committed(),
+            acknowledged=dispatch.acknowledged(),
+            held=dispatch.held(),
+            troubled=dict(dispatch.troubled()),
+            reachable=dispatch.reachable(),
+            states=self.vehicles.states(),
+            plugged=plugged,
+            flows=measurement.flows,
+            conditions=self.metered.conditions,
+            overrides=self._overrides,
+            envelopes=self.envelopes,
+        )
+        return self.watching.look(moment, taken_s=measurement.taken_s, told=dispatch.told(), now_s=now_s)
 
     def _outcome(self, cycle: Cycle) -> CycleOutcome:
         outcome = cycle.record.outcome
@@ -274,7 +331,7 @@ class Control:
         """[n] leaves that are not to be raised: below a silent meter, or watched by a commissioning test."""
         projection = self.projection
         frozen = np.zeros(len(projection.leaf_ids), dtype=np.bool_)
-        for node_id in self.metered.no_raise:
+        for node_id in self.metered.no_raise | self.watching.frozen:
             node = projection.node_index[node_id]
             frozen[projection.first_leaf[node] : projection.last_leaf[node]] = True
         for connector in self._withheld:

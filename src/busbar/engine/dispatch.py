@@ -418,6 +418,14 @@ class Dispatch:
         """[n] the most each connector may still draw, by itself."""
         return self._book.committed.copy()
 
+    def told(self) -> Ints:
+        """[n] the most each connector draws if it keeps to what it was told, whatever it was seen to draw."""
+        found = self._book.told.copy()
+        for line in self._book.lines:
+            if line.ledger.disobeys:
+                found[line.leaf] = ledgers.obeyed(line.ledger, self._book.now_s)
+        return found
+
     def committed(self) -> Ints:
         """[n] the same, held down to the charge points' ratings."""
         return held_down(self._book.ratings, self._book.committed, self._book.drawn)
@@ -456,7 +464,20 @@ class Dispatch:
 
     def connected(self) -> int:
         """How many charge points can be told something now."""
-        return sum(unit.is_reachable for unit in self._book.units.values())
+        return len(self.reachable())
+
+    def reachable(self) -> frozenset[str]:
+        """Charge points that can be told something now."""
+        return frozenset(unit.id for unit in self._book.units.values() if unit.is_reachable)
+
+    def acknowledged(self) -> Ints:
+        """[n] what each connector has acknowledged and holds; -1: nothing."""
+        in_force = [line.ledger.in_force for line in self._book.lines]
+        return np.array([-1 if sent is None else sent.value for sent in in_force], dtype=np.int64)
+
+    def held(self) -> dict[str, str]:
+        """Connector -> why what it is meant to have has not been sent."""
+        return {line.id: line.held.value for line in self._book.lines if line.held is not None}
 
     def news(self) -> tuple[dict[str, Any], ...]:
         """What became of setpoints since this was last asked, for the record."""

@@ -5,22 +5,29 @@ restart is on disk before an order leaves.
 """
 
 import asyncio
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from busbar.core.depot import Depot
 from busbar.core.errors import BusbarError
+from busbar.engine.access import NoticeKind
+from busbar.engine.breach_record import BreachChange, BreachRecord
+from busbar.engine.broadcast import Broadcast
 from busbar.engine.commissioning import Commissioning
 from busbar.engine.control import Control, Memory
 from busbar.engine.cycle import Cycle, run_cycle
 from busbar.engine.dispatch import Release
 from busbar.engine.events import Answered, Event, FallbackAnswered
 from busbar.engine.inbox import Inbox
+from busbar.engine.keeping import Keeping
+from busbar.engine.moment import Moment
 from busbar.engine.orders import Answer, Order
 from busbar.engine.ports import ChargePoints, CycleOutcome, Evidence, Override, Store, TrustLevel
 from busbar.engine.timing import Timing
+from busbar.engine.watching import Seen
 
 SOONEST_CYCLE_S = 0.5
 """Woken early, a cycle still begins no sooner after the one before."""
@@ -36,11 +43,10 @@ METERS_ASKED_S = 0.25
 """So often it is looked, at the start, whether the meters have spoken: it adds up every draw."""
 LOOKED_S = 1.0
 """So often it is looked, between cycles, whether somebody has ordered something or edited the depot."""
-SESSIONS_SAVED_S = 60.0
-"""Vehicles are written down at least so often; whoever comes or goes, at once."""
 STORED_WITHIN_S = 3.0
 """A store that takes longer does not hold up what it need not know first."""
-PRUNED_S = 3600.0
+MOST_DURATIONS = 1_000
+"""Durations of cycles that wait for whoever asks how long they take."""
 MOST_FAILURES = 6
 """So many cycles in a row that fail end the process: nobody goes on under limits that nobody looks at."""
 
@@ -91,6 +97,14 @@ class Counts:
     unsaved: int = 0
     """Orders that were not sent because they could not be stored first."""
     last_duration_us: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Cycles by outcome."""
+    answers: Counter[str] = field(default_factory=Counter)
+    """Orders by what was answered."""
+    breaches: Counter[str] = field(default_factory=Counter)
+    """Breaches opened, by cause."""
+    durations_us: deque[int] = field(default_factory=lambda: deque(maxlen=MOST_DURATIONS))
+    """Of the latest cycles, until somebody takes them."""
 
 
 class DepotLoop:
@@ -108,11 +122,18 @@ class DepotLoop:
         log: Log,
         keep_days: int = 90,
         use_meters: Callable[[Depot], None] = lambda depot: None,
+        broadcast: Broadcast | None = None,
+        on_notices: Callable[[], None] = lambda: None,
     ) -> None:
         self.depot_id = depot.id
-        self.control = Control(depot, timing, order_ids=order_ids, now_s=clock.now_s())
+        self._broadcast = broadcast or Broadcast("")
+        self.control = Control(
+            depot, timing, order_ids=order_ids, now_s=clock.now_s(), breach_ids=order_ids, epoch=self._broadcast.epoch
+        )
         self.counts = Counts()
         self.last_cycle: Cycle | None = None
+        self.moment: Moment | None = None
+        """The depot as the last cycle left it."""
         self._store, self._charge_points, self._clock, self._timing, self._log = (
             store,
             charge_points,
@@ -120,21 +141,21 @@ class DepotLoop:
             timing,
             log,
         )
-        self._keep_days, self._use_meters = keep_days, use_meters
+        self._use_meters = use_meters
+        self._keeping = Keeping(
+            depot.id, store, says=log, keep_days=keep_days, on_breach=self._breach_kept, on_notices=on_notices
+        )
         self._inbox = Inbox()
         self._woken = asyncio.Event()
         self._is_stopping = False
         self._revision = 0
-        self._saved_s = self._pruned_s = -1e9
-        self._saved: tuple[tuple[object, ...], ...] = ()
+        self._is_asked = False
         self._commissioning = Commissioning(timing)
         self._failed_in_a_row = 0
         self._stored: dict[str, tuple[int, int]] = {}
         self._unstored: dict[str, Evidence] = {}
         self._ordered: tuple[Override, ...] = ()
         self._looked_s = -1e9
-        self._keeping: asyncio.Task[None] | None = None
-        self._pruning: asyncio.Task[None] | None = None
         self._said: CycleOutcome | None = None
         self._troubled: dict[str, str] = {}
 
@@ -144,6 +165,11 @@ class DepotLoop:
         """An event of this depot. Never waits."""
         if self._inbox.put(event):
             self._woken.set()
+
+    def wake(self) -> None:
+        """Somebody ordered something or set a limit: look at once."""
+        self._is_asked = True
+        self._woken.set()
 
     def stop(self) -> None:
         """End after what is being done now. Setpoints run out with their leases."""
@@ -166,10 +192,7 @@ class DepotLoop:
                 self.counts.overruns += 1
                 self._log.warning("cycle took too long", cycle=self.control.number, took_s=round(took_s, 3))
             trigger = await self._until_next(began_s, soonest_s=max(SOONEST_CYCLE_S, CYCLES_SHARE * took_s))
-        if self._keeping is not None:
-            await self._keeping
-        if self._pruning is not None:
-            self._pruning.cancel()
+        await self._keeping.end()
 
     async def _cycle_or_log(self, trigger: str) -> None:
         """A cycle that fails is given up; several in a row end the process, so that leases end too."""
@@ -194,6 +217,7 @@ class DepotLoop:
             evidence=await store.evidence(depot_id),
             sessions=await store.open_sessions(depot_id),
             last_cycle_number=await store.last_cycle_number(depot_id),
+            breaches=await store.open_breaches(depot_id),
         )
         self._revision = await store.depot_revision(depot_id)
         self._stored = {each.connector: (each.value, each.fallback) for each in memory.setpoints}
@@ -220,6 +244,8 @@ class DepotLoop:
         due_s, trigger = began_s + self._timing.cycle_s, "clock"
         while not self._is_stopping:
             wanted, is_to_release = await self._take_events()
+            if self._is_asked:
+                self._is_asked, wanted = False, "order"
             if wanted is not None and trigger == "clock":
                 due_s, trigger = min(due_s, began_s + soonest_s), wanted
             if self._clock.now_s() >= due_s:
@@ -262,6 +288,8 @@ class DepotLoop:
         for event in self._inbox.take(most_samples=SAMPLES_AT_ONCE):
             if isinstance(event, FallbackAnswered):
                 answers.append(event)
+            elif isinstance(event, Answered):
+                self.counts.answers[event.answer.value] += 1
             self._commissioning.take(event, now_s)
             needs = self.control.take(event, now_s)
             trigger = trigger or needs.cycle
@@ -312,29 +340,47 @@ class DepotLoop:
         self.last_cycle = cycle
         self.counts.cycles += 1
         self.counts.last_duration_us = cycle.record.duration_us
+        self.counts.durations_us.append(cycle.record.duration_us)
+        self.counts.outcomes[cycle.record.outcome.value] += 1
         await self._release()
-        await self._keep_beside(cycle)
+        seen = control.watch(cycle, at=clock.now(), now_s=clock.now_s())
+        self._say(cycle)
+        self._tell(cycle, seen)
+        await self._keeping.keep_beside(cycle, seen, control.vehicles.sessions(seen.moment.at), now_s=clock.now_s())
 
-    async def _keep_beside(self, cycle: Cycle) -> None:
-        """Recording does not hold up answers; a store that falls behind by a whole cycle is waited for."""
-        before = self._keeping
-        if before is not None and not before.done():
-            await asyncio.wait([before], timeout=STORED_WITHIN_S)
-            if not before.done():
-                reason = "the store has not kept the one before yet"
-                self._log.error("cycle not recorded", cycle=cycle.record.number, reason=reason)
-                return
-        self._keeping = asyncio.create_task(self._or_log("cycle not recorded", self._keep(cycle)))
+    def _tell(self, cycle: Cycle, seen: Seen) -> None:
+        """Whoever listens: what became of it, and what is not as it was."""
+        self.moment = seen.moment
+        tell, depot_id = self._broadcast.tell, self.depot_id
+        tell(depot_id, "moment", seen.moment.sequence)
+        if cycle.is_worth_keeping:
+            tell(depot_id, "cycle", cycle.record, weight=1 + len(cycle.record.allocations))
+        for change, record in seen.changes:
+            if change is BreachChange.OPENED:
+                self.counts.breaches[record.cause.value] += 1
+            says = self._log.info if change is BreachChange.CLOSED else self._log.warning
+            says(f"breach {change.value}", node=record.node, row=record.row, id=record.id, cause=record.cause.value)
+        for notice in seen.notices:
+            if notice.kind is NoticeKind.MODE_CHANGED:
+                tell(depot_id, "mode", {"node": notice.node, "at": notice.at.isoformat(), **notice.document})
+                self._log.warning("mode", node=notice.node, **notice.document)
+        for alarm in seen.raised_alarms:
+            tell(depot_id, "alarm", alarm)
+            self._log.warning("alarm", kind=alarm.kind, node=alarm.node, text=alarm.text)
+
+    def _breach_kept(self, change: BreachChange, record: BreachRecord) -> None:
+        self._broadcast.tell(self.depot_id, "breach", (change, record))
 
     async def _reread(self) -> None:
         """The depot, what people ordered, and what is known of vehicles: whatever changed since the last cycle."""
         store, depot_id = self._store, self.depot_id
         # Together: one after the other they would take four times as long where the store is busy.
-        revision, overrides, plans, requests = await asyncio.gather(
+        revision, overrides, plans, requests, envelopes = await asyncio.gather(
             store.depot_revision(depot_id),
             store.overrides(depot_id),
             store.plans(depot_id),
             store.commissioning_requests(depot_id),
+            store.envelopes(depot_id, now=self._clock.now()),
         )
         if revision != self._revision:
             await self._use_edited(revision)
@@ -345,6 +391,7 @@ class DepotLoop:
                 depot_id, kind=override.kind, subject=override.subject, by="busbar: the session ended", at=now
             )
         self.control.plan(plans)
+        self.control.envelopes = tuple(envelopes)
         step = self._commissioning.step(requests, depot=self.control.projection.depot, at=now, now_s=now_s)
         self.control.withhold(step.withheld)
         for charge_point, refuse_for_s in step.cut:
@@ -370,26 +417,6 @@ class DepotLoop:
             return
         self._charge_points.serve_depot(depot)
         self._log.info("edited depot in use", revision=revision)
-
-    async def _keep(self, cycle: Cycle) -> None:
-        """Record what changed; what cannot be recorded is said, and held up no setpoint."""
-        now, now_s = self._clock.now(), self._clock.now_s()
-        self._say(cycle)
-        if cycle.is_worth_keeping:
-            self.counts.kept += 1
-            await self._store.record_cycle(self.depot_id, cycle.record)
-        sessions = self.control.vehicles.sessions(now)
-        what_matters = tuple((s.connector, s.arrived, s.charging, s.waiting_since, s.stopped_at) for s in sessions)
-        if what_matters != self._saved or now_s - self._saved_s >= SESSIONS_SAVED_S:
-            await self._store.save_sessions(self.depot_id, sessions, at=now)
-            self._saved, self._saved_s = what_matters, now_s
-        if now_s - self._pruned_s >= PRUNED_S and (self._pruning is None or self._pruning.done()):
-            self._pruned_s = now_s
-            self._pruning = asyncio.create_task(self._or_log("old records not forgotten", self._prune(now)))
-
-    async def _prune(self, now: datetime) -> None:
-        """As long as it takes: nothing waits for it."""
-        await self._store.prune(self.depot_id, before=now - timedelta(days=self._keep_days))
 
     def _say(self, cycle: Cycle) -> None:
         """One line where a cycle ends otherwise than the one before, and one for each connector that begins to fail."""

@@ -74,6 +74,18 @@ class Metered:
     """Every metered node, and those a person has put into SAFE."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnSamples:
+    """The newest sample of every connector; arrays in leaf order."""
+
+    taken_s: Floats
+    """[n] minus infinity: there is none."""
+    draw: Floats
+    """[n] in the leaf's unit."""
+    rows: Floats
+    """[n, 4] the most that it puts on L1, L2, L3 (mA, referred) and total (W)."""
+
+
 @dataclass(slots=True)
 class _Meter:
     """One metered node. (Mutable: it lives as long as the node.)"""
@@ -203,6 +215,22 @@ class Metering:
             now = left[first]
             remember(self._history, leaves[now], taken_s[now], draw[now], low[now], high[now])
             left = np.delete(left, first)
+
+    # What is known
+
+    def readings(self) -> dict[str, Reading]:
+        """Metered node -> its newest good sample, referred. Not of meters that were found frozen."""
+        return {
+            name: meter.state.good
+            for name, meter in self._meters.items()
+            if meter.state.good is not None and not meter.state.is_frozen
+        }
+
+    def own_samples(self) -> OwnSamples:
+        """The newest sample of every connector, those included that came since the last cycle."""
+        self._place_own_samples()
+        history = self._history
+        return OwnSamples(taken_s=history.newest_s.copy(), draw=history.draw.copy(), rows=history.newest_high.copy())
 
     # Once a cycle
 

@@ -1,13 +1,16 @@
 """What the engine asks of the world."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
 from busbar.core.depot import Depot
 from busbar.core.snapshot import Session
+from busbar.core.units import Amount
+from busbar.engine.access import Notice, WriteRecord
+from busbar.engine.breach_record import BreachRecord
 from busbar.engine.events import ChargePointFacts
 from busbar.engine.orders import Order
 
@@ -92,6 +95,29 @@ class CycleRecord:
     setpoints: tuple[dict[str, Any], ...] = ()
     """What became of each setpoint that was sent or held back: connector, value, state (sent, acknowledged, settled,
     refused, no_answer, held_back), and why where it was held back."""
+    inputs: dict[str, Any] = field(default_factory=dict)
+    """What it was decided from, as JSON: leaves, fair_in, vehicles (how many), limited (how many got less than their
+    request because of a limit), base_load, modes and envelopes by node."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Envelope:
+    """A time-bound limit from outside on a node. Those of one node are merged by minimum."""
+
+    id: int
+    node: str
+    amount: Amount
+    starts_at: datetime
+    ends_at: datetime | None
+    """None: until it is withdrawn."""
+    after: Amount | None = None
+    """What holds once it has ended, until it is withdrawn; None: nothing of it."""
+    by: str
+    reason: str = ""
+    at: datetime
+    """When it was given."""
+    withdrawn_at: datetime | None = None
+    withdrawn_by: str | None = None
 
 
 class OverrideKind(StrEnum):
@@ -348,8 +374,88 @@ class Store(Protocol):
         """Kept cycles with a number above `after`, ascending, at most `limit`."""
         ...
 
+    async def cycle_page(
+        self,
+        depot_id: str,
+        *,
+        before: int | None = None,
+        outcomes: Sequence[CycleOutcome] = (),
+        node: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[CycleRecord]:
+        """Kept cycles with a number below `before`, the newest first, without allocations and setpoints.
+
+        `outcomes`: only those (empty: all). `node`: only cycles in which that node was not OK, or, of a connector,
+        that gave it something or bound it.
+        """
+        ...
+
+    async def cycle(self, depot_id: str, number: int) -> CycleRecord | None:
+        """One, whole; None where that number was not kept."""
+        ...
+
+    async def change_settings(
+        self,
+        depot_id: str,
+        *,
+        strategy: str | None = None,
+        leaves: str | None = None,
+        fair_in: str | None = None,
+        at: datetime,
+        write: WriteRecord | None = None,
+    ) -> int:
+        """Change what is given of a depot's own settings (None: as it is) as an import would; its new revision."""
+        ...
+
+    async def add_envelope(self, depot_id: str, envelope: Envelope, *, write: WriteRecord | None = None) -> Envelope:
+        """Keep it; as kept, with its id (the given one is ignored)."""
+        ...
+
+    async def withdraw_envelope(
+        self, depot_id: str, envelope_id: int, *, by: str, at: datetime, write: WriteRecord | None = None
+    ) -> Envelope | None:
+        """It holds no more; None where there is none. Twice is fine, and the first withdrawal stands."""
+        ...
+
+    async def envelopes(self, depot_id: str, *, now: datetime | None = None) -> Sequence[Envelope]:
+        """Oldest first. With `now`: only those that hold then or later (not withdrawn, and not ended for good)."""
+        ...
+
+    async def save_breaches(
+        self, depot_id: str, breaches: Sequence[BreachRecord], *, notices: Sequence[Notice] = ()
+    ) -> None:
+        """Keep them by id, in place of what was kept, but for the acknowledgement, which stays; and put the notices
+        on their way to the webhooks, in one transaction."""
+        ...
+
+    async def open_breaches(self, depot_id: str) -> Sequence[BreachRecord]:
+        """Those that go on, oldest first."""
+        ...
+
+    async def breaches(
+        self,
+        depot_id: str,
+        *,
+        is_open: bool | None = None,
+        node: str | None = None,
+        before: datetime | None = None,
+        limit: int = 100,
+    ) -> Sequence[BreachRecord]:
+        """Open ones first, then the newest first, without series; `before`: started before then."""
+        ...
+
+    async def breach(self, depot_id: str, breach_id: str) -> BreachRecord | None:
+        """One, whole."""
+        ...
+
+    async def acknowledge_breach(
+        self, depot_id: str, breach_id: str, *, by: str, note: str, at: datetime, write: WriteRecord | None = None
+    ) -> BreachRecord | None:
+        """A named person has seen it (which closes nothing); again replaces the note. None where there is none."""
+        ...
+
     async def depot_revision(self, depot_id: str) -> int:
-        """Grows with every import of the depot; 0 where there is none."""
+        """Grows with every import and every change of settings of the depot; 0 where there is none."""
         ...
 
     async def save_setpoints(self, depot_id: str, setpoints: Sequence[StoredSetpoint]) -> None:
@@ -372,22 +478,40 @@ class Store(Protocol):
         ...
 
     async def add_override(
-        self, depot_id: str, *, kind: OverrideKind, subject: str, by: str, reason: str, at: datetime
+        self,
+        depot_id: str,
+        *,
+        kind: OverrideKind,
+        subject: str,
+        by: str,
+        reason: str,
+        at: datetime,
+        write: WriteRecord | None = None,
     ) -> Override:
-        """Put one in force. Where the same is in force already, that one is given back."""
+        """Put one in force. Where the same is in force already, that one is given back.
+
+        `write`, here and below, goes into the audit log in the same transaction.
+        """
         ...
 
     async def end_override(
-        self, depot_id: str, *, kind: OverrideKind, subject: str, by: str, at: datetime
+        self,
+        depot_id: str,
+        *,
+        kind: OverrideKind,
+        subject: str,
+        by: str,
+        at: datetime,
+        write: WriteRecord | None = None,
     ) -> Override | None:
-        """Lift it; None where there was none."""
+        """Lift it; None where there was none (and nothing is written)."""
         ...
 
     async def overrides(self, depot_id: str, *, ended: bool = False) -> Sequence[Override]:
         """Those in force, oldest first; with `ended`, the others too."""
         ...
 
-    async def save_plan(self, depot_id: str, plan: Plan) -> None:
+    async def save_plan(self, depot_id: str, plan: Plan, *, write: WriteRecord | None = None) -> None:
         """Replaces the plan with the same key."""
         ...
 

@@ -8,6 +8,7 @@ from busbar.core.demand import Demand, Reach, Reason, Sight, Standing, estimate,
 from busbar.core.projection import Projection
 from busbar.core.snapshot import Session
 from busbar.engine.events import ConnectorState, Event, Measured, StateChanged, VehicleArrived, VehicleLeft
+from busbar.engine.moment import Plugged
 from busbar.engine.ports import Plan
 
 ROOM_KEPT = timedelta(minutes=30)
@@ -246,6 +247,26 @@ class Vehicles:
     def connectors(self) -> frozenset[str]:
         """Where a vehicle is, as far as the depot has the connector."""
         return frozenset(stay.connector for stay in self._in_order())
+
+    def plugged(self, now_s: float) -> dict[str, Plugged]:
+        """Connector with a vehicle -> all that is known of it, as of the last `sessions`."""
+        is_crowded = self._told is not None and self._told[0]
+        return {
+            stay.connector: Plugged(
+                session=stay.session,
+                reason=self._wish(stay, is_crowded)[1],
+                id_tag=stay.id_tag,
+                vehicle=stay.vehicle,
+                charged_wh=stay.charged_wh,
+                draw=stay.draw,
+                draw_age_s=None if stay.sampled_s is None else max(0.0, now_s - stay.sampled_s),
+            )
+            for stay in self._in_order()
+        }
+
+    def states(self) -> Mapping[str, ConnectorState]:
+        """What connectors say of themselves."""
+        return dict(self._states)
 
     def draws(self) -> Mapping[str, Measured]:
         """Connector -> the last sample that told its draw, with or without a vehicle."""

@@ -13,10 +13,13 @@ from busbar.entrypoints import (
     command_balance,
     command_charge_points,
     command_credential,
+    command_demo,
     command_depot,
     command_operate,
     command_serve,
     command_simulate,
+    command_token,
+    command_webhook,
 )
 from busbar.entrypoints.documents import refusal_document
 from busbar.entrypoints.options import FINE, OUR_FAULT, REFUSED
@@ -38,7 +41,7 @@ app.command("explain")(command_balance.explain)
 app.command("import")(command_depot.import_)
 app.command("simulate")(command_simulate.simulate)
 app.command("compare")(command_simulate.compare)
-app.command("demo")(command_simulate.demo)
+app.command("demo")(command_demo.demo)
 app.command("hold")(command_operate.hold)
 app.command("resume")(command_operate.resume)
 app.command("stop")(command_operate.stop)
@@ -50,6 +53,8 @@ app.command("orders")(command_operate.orders)
 app.command("plan")(command_operate.plan)
 app.command("credential")(command_credential.credential)
 app.command("pending")(command_credential.pending)
+app.add_typer(command_token.app, name="token")
+app.add_typer(command_webhook.app, name="webhook")
 app.command("charge-points")(command_charge_points.charge_points)
 app.command("serve")(command_serve.serve)
 app.command("commission")(command_serve.commission)

@@ -1,4 +1,4 @@
-"""`busbar simulate`, `busbar compare` and `busbar demo`: the engine in a made-up depot with made-up time.
+"""`busbar simulate`, `compare` and `demo --report`: the engine in a made-up depot with made-up time.
 
 Each command imports what it works with, because the simulator and the fill's compiler take a while to load.
 """
@@ -20,7 +20,8 @@ SeedOption = Annotated[
 ]
 ReportOption = Annotated[str | None, typer.Option("--report", metavar="DIR", help="Write a report into this folder.")]
 
-_DEMO = "wa_pta_night"
+NIGHT = "wa_pta_night"
+"""The shipped scenario that `busbar demo --report` plays."""
 
 
 def simulate(
@@ -88,12 +89,7 @@ def compare(
     return BROKEN if any(line.limits_broken for line in lines) else FINE
 
 
-def demo(
-    folder: Annotated[
-        str, typer.Argument(metavar="[DIR]", help="Where the report goes.", show_default=True)
-    ] = f"reports/{_DEMO}",
-    as_json: JsonOption = False,
-) -> int:
+def report_night(folder: str, *, as_json: bool) -> int:
     """Play a night of a bus depot and write its report."""
     from busbar.bootstrap import play_scenario, shipped_scenario
     from busbar.entrypoints.progress import progress_bar
@@ -103,7 +99,7 @@ def demo(
     from busbar.simulator.scenario_file import load_scenario
 
     into = _folder(folder, "DIR")
-    found = load_scenario(shipped_scenario(_DEMO))
+    found = load_scenario(shipped_scenario(NIGHT))
     with progress_bar(f"Playing {found.id}") as step:
         played = play_scenario(found, seed=None, database=None, progress=step)
     page = write_report(played, into)

@@ -195,7 +195,8 @@ def limit_as_given(result: Balanced, node: int, limit: str, row: int) -> str:
     node_id = result.projection.node_ids[node]
     given: Amount | None = None
     if limit == "envelope":
-        given = result.snapshot.envelopes.get(node_id)
+        envelope = result.snapshot.envelopes.get(node_id)
+        given = None if isinstance(envelope, tuple) else envelope
     elif isinstance(subject, Circuit):
         given = getattr(subject, limit, None)
     elif isinstance(subject, Depot):

@@ -1,22 +1,21 @@
 """Running the service and its HTTP interface in one event loop, from the first signal to the last setpoint."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import uvicorn
 
 from busbar.adapters.files.depot_file import load_depot
 from busbar.bootstrap import import_depot
 from busbar.core.errors import BusbarError, Problem, RefusedError
 from busbar.core.fallbacks import fallbacks_that_do_not_fit
 from busbar.core.projection import project
-from busbar.entrypoints.api import create_app
+from busbar.entrypoints.api.app import create_app
+from busbar.entrypoints.api.http_server import HttpServer
+from busbar.entrypoints.api.links import OneTimeLinks
 from busbar.entrypoints.documents import warning_text
 from busbar.entrypoints.screen import say
 from busbar.service import Service, Settings, running
@@ -32,23 +31,25 @@ class Addresses:
     http_port: int
 
 
-class _HttpServer(uvicorn.Server):
-    """Leaves signals to us."""
+def serve_until_stopped(
+    settings: Settings,
+    *,
+    files: Sequence[str],
+    addresses: Addresses,
+    links: OneTimeLinks | None = None,
+    on_ready: Callable[[int, int], None] | None = None,
+) -> None:
+    """Import the depot files, and serve until SIGTERM or Ctrl-C. Raises BusbarError.
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def serve_until_stopped(settings: Settings, *, files: Sequence[str], addresses: Addresses) -> None:
-    """Import the depot files, and serve until SIGTERM or Ctrl-C. Raises BusbarError."""
+    `links`: one-time links by which a browser may enter. `on_ready`: told the HTTP and the OCPP port once both listen.
+    """
     depots = [load_depot(file) for file in files]
     for depot in depots:
         import_depot(depot, database=settings.database)
         say(f"{depot.id} imported.", *(warning_text(excess) for excess in fallbacks_that_do_not_fit(project(depot))))
     runner = asyncio.Runner(loop_factory=_event_loop)
     with runner:
-        runner.run(_serve(settings, addresses))
+        runner.run(_serve(settings, addresses, links, on_ready))
 
 
 def read_passwords(path: Path) -> dict[str, str]:
@@ -85,32 +86,38 @@ def _listen(addresses: Addresses) -> socket.socket:
         raise BusbarError(f"Meters cannot push their values to {place}: {error}.") from error
 
 
-async def _serve(settings: Settings, addresses: Addresses) -> None:
+OnReady = Callable[[int, int], None]
+
+
+async def _serve(
+    settings: Settings, addresses: Addresses, links: OneTimeLinks | None, on_ready: OnReady | None
+) -> None:
     with _listen(addresses) as listener:
-        await _serve_at(settings, addresses, listener)
+        await _serve_at(settings, addresses, listener, links, on_ready)
 
 
-async def _serve_at(settings: Settings, addresses: Addresses, listener: socket.socket) -> None:
+async def _serve_at(
+    settings: Settings,
+    addresses: Addresses,
+    listener: socket.socket,
+    links: OneTimeLinks | None,
+    on_ready: OnReady | None,
+) -> None:
     async with running(settings) as service:
-        config = uvicorn.Config(
-            create_app(service),
-            host=addresses.http_host,
-            port=addresses.http_port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            limit_concurrency=200,
-            timeout_keep_alive=30,
-        )
-        http = _HttpServer(config)
+        app = create_app(service, links=links)
+        http = HttpServer(app, host=addresses.http_host, port=addresses.http_port)
         _stop_on_signals(service, http)
+        http_port = listener.getsockname()[1]
         scheme = "wss" if settings.listening.certificate_file is not None else "ws"
         say(
             f"Serving {', '.join(service.loops)}.",
             f"Charge points: {scheme}://{settings.listening.host}:{service.ocpp.port}/CHARGE_POINT",
-            f"Meters: http://{addresses.http_host}:{listener.getsockname()[1]}/api/v1/depots/DEPOT/meters/NODE",
+            f"Page and API: http://{addresses.http_host}:{http_port}/ (`busbar token create NAME --role ROLE` lets in)",
+            f"Meters: http://{addresses.http_host}:{http_port}/api/v1/depots/DEPOT/meters/NODE",
             "Busbar is a supervisory limit, not a protection device. Ctrl-C ends it; charge points then fall back.",
         )
+        if on_ready is not None:
+            on_ready(http_port, service.ocpp.port)
         async with asyncio.TaskGroup() as group:
             http_task = group.create_task(http.serve(sockets=[listener]), name="http")
             loops = group.create_task(service.run(), name="loops")
@@ -119,7 +126,7 @@ async def _serve_at(settings: Settings, addresses: Addresses, listener: socket.s
             http.should_exit = True
 
 
-def _stop_on_signals(service: Service, http: uvicorn.Server) -> None:
+def _stop_on_signals(service: Service, http: HttpServer) -> None:
     """The first signal ends it in order; a second one at once."""
     loop = asyncio.get_running_loop()
 

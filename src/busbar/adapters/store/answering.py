@@ -6,7 +6,7 @@ import signal
 import sys
 from typing import Any
 
-from busbar.adapters.store.apart import STORE, framed, packed, read_frame, unpacked
+from busbar.adapters.store.apart import ACCESS, RECORDS, STORE, framed, packed, read_frame, unpacked
 from busbar.adapters.store.store import SqlStore, open_store
 from busbar.core.errors import BusbarError
 
@@ -47,7 +47,7 @@ async def _answer(
     given: tuple[Any, ...],
     named: dict[str, Any],
 ) -> None:
-    asked = store if whom == STORE else store.records()
+    asked = {STORE: store, RECORDS: store.records(), ACCESS: store.access()}[whom]
     fault, value = None, None
     try:
         value = await getattr(asked, method)(*(unpacked(each) for each in given), **named)

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from busbar.adapters.store.connecting import TRANSACTION_TIMEOUT_S
 from busbar.core.errors import BusbarError
+from busbar.engine.access import AccessRecords
 from busbar.engine.ports import ChargePointRecords, Store
 
 ANSWER_TIMEOUT_S = TRANSACTION_TIMEOUT_S + 15
@@ -26,14 +27,14 @@ SIZE_BYTES = 4
 """Before every message stands its length."""
 LARGEST_BYTES = 2**28
 
-STORE, RECORDS = "store", "records"
+STORE, RECORDS, ACCESS = "store", "records", "access"
 """Whom a question is for."""
 
-_OF_PORT = {STORE: Store, RECORDS: ChargePointRecords}
+_OF_PORT = {STORE: Store, RECORDS: ChargePointRecords, ACCESS: AccessRecords}
 
 
 class StoreApart:
-    """Starts the process, and starts it again when it is gone. `store` and `records` are the ports."""
+    """Starts the process, and starts it again when it is gone. `store`, `records` and `access` are the ports."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -45,6 +46,7 @@ class StoreApart:
         self._is_closed = False
         self.store = cast(Store, _Port(self, STORE))
         self.records = cast(ChargePointRecords, _Port(self, RECORDS))
+        self.access = cast(AccessRecords, _Port(self, ACCESS))
 
     async def ask(self, whom: str, method: str, *given: Any, **named: Any) -> Any:
         """What a method of a port answers. Raises BusbarError where it does, or the process is gone."""

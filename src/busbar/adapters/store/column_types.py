@@ -10,6 +10,11 @@ from sqlalchemy.types import TypeDecorator
 from busbar.core.units import Amount, Phase, current_per_phase, format_amount, parse_amount, parse_quantity
 
 
+def countable(number: int) -> int:
+    """The nearest number that a database can compare with: whoever asks for row 10^30 finds none."""
+    return max(-(2**63), min(number, 2**63 - 1))
+
+
 class UtcTime(TypeDecorator[datetime]):
     """An instant, kept in UTC with microseconds; SQLite drops time zones, so it is given none."""
 

@@ -68,9 +68,7 @@ class Database:
         Raises BusbarError for whatever the database refuses.
         """
         async with self._transaction(self._writer, self._turn) as connection:
-            if not self._is_sqlite:
-                lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:subject, 0))")
-                await connection.execute(lock, {"subject": f"busbar {subject}"})
+            await take_turn(connection, subject)
             yield connection
 
     @asynccontextmanager
@@ -93,6 +91,16 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+
+
+async def take_turn(connection: AsyncConnection, subject: str) -> None:
+    """Wait until no other transaction writes about that, in any process; it is ours until this one ends.
+
+    A transaction that takes two turns takes that of its depot first, so that no two wait for each other.
+    """
+    if connection.dialect.name != "sqlite":
+        lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:subject, 0))")
+        await connection.execute(lock, {"subject": f"busbar {subject}"})
 
 
 def _reason(error: Exception) -> str:

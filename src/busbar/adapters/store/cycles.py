@@ -1,13 +1,15 @@
 """Cycles with their allocations, as rows and back."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Select, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from busbar.adapters.store.batches import write_rows
+from busbar.adapters.store.column_types import countable
+from busbar.adapters.store.cycle_nodes import is_known, is_of_node, note_nodes
 from busbar.adapters.store.tables import allocations, cycles
 from busbar.core.errors import BusbarError
 from busbar.engine.ports import AllocationRecord, CycleOutcome, CycleRecord
@@ -31,6 +33,7 @@ async def write_cycle(connection: AsyncConnection, depot_id: str, cycle: CycleRe
             "node_states": cycle.node_states,
             "violations": list(cycle.violations),
             "setpoints": list(cycle.setpoints),
+            "inputs": cycle.inputs,
         },
     )
     row_id = kept.scalar_one()
@@ -40,6 +43,7 @@ async def write_cycle(connection: AsyncConnection, depot_id: str, cycle: CycleRe
     ]
     columns = "cycle position leaf request setpoint unit power_w bound_by"
     await write_rows(connection, allocations, rows, columns=columns)
+    await note_nodes(connection, depot_id, row_id, {*cycle.node_states, *(one.leaf for one in cycle.allocations)})
 
 
 async def read_last_number(connection: AsyncConnection, depot_id: str) -> int:
@@ -50,8 +54,40 @@ async def read_last_number(connection: AsyncConnection, depot_id: str) -> int:
 
 async def read_cycles(connection: AsyncConnection, depot_id: str, *, after: int, limit: int) -> tuple[CycleRecord, ...]:
     """Cycles with a number above `after`, ascending, at most `limit`."""
-    page = select(cycles).where(cycles.c.depot_id == depot_id, cycles.c.number > after)
-    page = page.order_by(cycles.c.number).limit(limit)
+    page = select(cycles).where(cycles.c.depot_id == depot_id, cycles.c.number > countable(after))
+    return await _whole(connection, page.order_by(cycles.c.number).limit(countable(limit)))
+
+
+async def read_cycle(connection: AsyncConnection, depot_id: str, number: int) -> CycleRecord | None:
+    """One, whole; None where that number was not kept."""
+    wanted = select(cycles).where(cycles.c.depot_id == depot_id, cycles.c.number == countable(number))
+    return next(iter(await _whole(connection, wanted)), None)
+
+
+async def read_page(
+    connection: AsyncConnection,
+    depot_id: str,
+    *,
+    before: int | None,
+    outcomes: Sequence[CycleOutcome],
+    node: str | None,
+    limit: int,
+) -> tuple[CycleRecord, ...]:
+    """Cycles with a number below `before`, the newest first, without allocations and setpoints."""
+    page = select(*(column for column in cycles.c if column.name != "setpoints")).where(cycles.c.depot_id == depot_id)
+    if before is not None:
+        page = page.where(cycles.c.number < countable(before))
+    if outcomes:
+        page = page.where(cycles.c.outcome.in_([outcome.value for outcome in outcomes]))
+    if node is not None:
+        if not await is_known(connection, depot_id, node):
+            return ()
+        page = page.where(is_of_node(depot_id, node))
+    found = await connection.execute(page.order_by(cycles.c.number.desc()).limit(countable(limit)))
+    return tuple(_cycle(row, ()) for row in found.mappings())
+
+
+async def _whole(connection: AsyncConnection, page: Select[Any]) -> tuple[CycleRecord, ...]:
     rows = (await connection.execute(page)).mappings().all()
     given: dict[int, list[AllocationRecord]] = defaultdict(list)
     ids = page.with_only_columns(cycles.c.id).subquery()
@@ -73,7 +109,8 @@ def _cycle(row: Mapping[Any, Any], its_allocations: tuple[AllocationRecord, ...]
         allocations=its_allocations,
         node_states=row["node_states"],
         violations=tuple(row["violations"]),
-        setpoints=tuple(row["setpoints"]),
+        setpoints=tuple(row.get("setpoints", ())),
+        inputs=row["inputs"],
     )
 
 

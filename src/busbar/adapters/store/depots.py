@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from busbar.adapters.refusals import unknown_depot
+from busbar.adapters.refusals import unknown_depot, with_settings
 from busbar.adapters.store.tables import charge_points, circuits, connectors, depots
 from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, FairIn, Leaves, Trust
 from busbar.engine.provisioning import Difference, difference
@@ -46,8 +46,31 @@ async def read_depot(connection: AsyncConnection, depot_id: str) -> Depot | None
     return depot_from_rows(settings, *parts)
 
 
+async def change_settings(
+    connection: AsyncConnection,
+    depot_id: str,
+    *,
+    strategy: str | None,
+    leaves: str | None,
+    fair_in: str | None,
+    at: datetime,
+) -> int:
+    """Change what is given of the depot's own values; its new revision.
+
+    Raises BusbarError where there is no such depot, RefusedError for a value that there is not.
+    """
+    found = await connection.execute(select(depots).where(depots.c.depot_id == depot_id))
+    stored = found.mappings().one_or_none()
+    if stored is None:
+        raise unknown_depot(depot_id)
+    own = with_settings(depot_from_rows(stored, (), (), ()), strategy=strategy, leaves=leaves, fair_in=fair_in)
+    kept = {**depot_row(own), "imported_at": at, "revision": stored["revision"] + 1}
+    await connection.execute(update(depots).where(depots.c.id == stored["id"]), kept)
+    return int(kept["revision"])
+
+
 async def read_revision(connection: AsyncConnection, depot_id: str) -> int:
-    """How often the depot was imported; 0 where there is none."""
+    """How often the depot was imported or its settings changed; 0 where there is none."""
     found = await connection.execute(select(depots.c.revision).where(depots.c.depot_id == depot_id))
     return found.scalar_one_or_none() or 0
 

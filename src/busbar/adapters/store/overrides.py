@@ -18,14 +18,14 @@ _PLAN_NAMES = tuple(field.name for field in fields(Plan))
 
 async def put_in_force(
     connection: AsyncConnection, depot_id: str, *, kind: OverrideKind, subject: str, by: str, reason: str, at: datetime
-) -> Override:
-    """Order it, or find the same in force already."""
+) -> tuple[Override, bool]:
+    """Order it, or find the same in force already; and whether it is new."""
     before = await _in_force(connection, depot_id, kind, subject)
     if before is not None:
-        return before
+        return before, False
     row = {"depot_id": depot_id, "kind": kind.value, "subject": subject, "by": by, "reason": reason, "at": at}
     kept = await connection.execute(insert(overrides).returning(overrides), row)
-    return _override(kept.mappings().one())
+    return _override(kept.mappings().one()), True
 
 
 async def lift(

@@ -4,10 +4,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, Table, delete, func, select
+from sqlalchemy import ColumnElement, Select, Table, and_, delete, func, or_, select
 
+from busbar.adapters.refusals import DONE_STATES, KEPT_LONGER
 from busbar.adapters.store.connecting import Database
-from busbar.adapters.store.tables import allocations, cycles, overrides, sessions, transactions
+from busbar.adapters.store.tables import (
+    allocations,
+    audit_log,
+    breaches,
+    cycle_nodes,
+    cycles,
+    envelopes,
+    overrides,
+    sessions,
+    transactions,
+)
+from busbar.adapters.store.tables import commissioning_requests as requests
 
 _MOST_CYCLES = 100
 _MOST_ROWS = 2000
@@ -17,6 +29,8 @@ _MOST_ROWS = 2000
 async def prune(database: Database, depot_id: str, *, before: datetime) -> int:
     """Delete cycles and what ended before that; the last cycle stays, because its number is not to be used again.
 
+    Closed breaches and the audit log are kept longer.
+
     How many rows, a cycle with its allocations counting as one.
     """
     gone = 0
@@ -24,9 +38,25 @@ async def prune(database: Database, depot_id: str, *, before: datetime) -> int:
         async with database.writing(f"depot {depot_id}") as connection:
             await connection.execute(delete(allocations).where(allocations.c.cycle.in_(batch)))
             gone += (await connection.execute(delete(cycles).where(cycles.c.id.in_(batch)))).rowcount
-    for table in (sessions, transactions, overrides):
-        gone += await _prune_ended(database, table, depot_id, before)
+    for table, is_old in _old_rows(before):
+        gone += await _prune_rows(database, table, depot_id, is_old)
+    oldest = select(func.min(cycles.c.id)).where(cycles.c.depot_id == depot_id).scalar_subquery()
+    # Where cycles belong to nodes is no row of its own to anybody.
+    await _prune_rows(database, cycle_nodes, depot_id, cycle_nodes.c.last_cycle < oldest)
     return gone
+
+
+def _old_rows(before: datetime) -> tuple[tuple[Table, ColumnElement[bool]], ...]:
+    """What goes, table by table."""
+    given = envelopes.c
+    ended_for_good = and_(given.withdrawn_at.is_(None), given.ends_at < before, given.after.is_(None))
+    return (
+        *((table, table.c.ended_at < before) for table in (sessions, transactions, overrides)),
+        (envelopes, or_(given.withdrawn_at < before, ended_for_good)),
+        (requests, and_(requests.c.state.in_(DONE_STATES), requests.c.at < before)),
+        (breaches, breaches.c.ended_at < before - KEPT_LONGER),
+        (audit_log, audit_log.c.at < before - KEPT_LONGER),
+    )
 
 
 async def _old_cycles(database: Database, depot_id: str, before: datetime) -> Sequence[int]:
@@ -53,12 +83,12 @@ def _oldest(depot_id: str, before: datetime) -> Select[tuple[Any]]:
     return old.order_by(cycles.c.at, cycles.c.id).limit(_MOST_CYCLES)
 
 
-async def _prune_ended(database: Database, table: Table, depot_id: str, before: datetime) -> int:
-    gone = 0
+async def _prune_rows(database: Database, table: Table, depot_id: str, is_old: ColumnElement[bool]) -> int:
+    gone, of_depot = 0, table.c.depot_id == depot_id
     while True:
-        old = select(table.c.id).where(table.c.depot_id == depot_id, table.c.ended_at < before).limit(_MOST_ROWS)
+        old = select(table.c.id).where(of_depot, is_old).limit(_MOST_ROWS)
         async with database.writing(f"depot {depot_id}") as connection:
-            deleted = (await connection.execute(delete(table).where(table.c.id.in_(old)))).rowcount
+            deleted = (await connection.execute(delete(table).where(of_depot, table.c.id.in_(old)))).rowcount
         gone += deleted
         if deleted < _MOST_ROWS:
             return gone

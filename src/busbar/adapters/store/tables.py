@@ -52,7 +52,7 @@ depots = Table(
     Column("fair_in", Text, nullable=False),
     Column("require", Text, nullable=False),
     Column("imported_at", UtcTime, nullable=False),
-    # One more with every import: whoever runs the depot sees by it that it was edited.
+    # One more with every import and change of settings: whoever runs the depot sees by it that it was edited.
     Column("revision", BigInteger, nullable=False, server_default="1"),
     UniqueConstraint("depot_id"),
 )
@@ -209,9 +209,35 @@ cycles = Table(
     Column("node_states", JSON, nullable=False),
     Column("violations", JSON, nullable=False),
     Column("setpoints", JSON, nullable=False, server_default="[]"),
+    Column("inputs", JSON, nullable=False, server_default="{}"),
     UniqueConstraint("depot_id", "number"),
 )
 Index("ix_cycles_at", cycles.c.depot_id, cycles.c.at)
+Index("ix_cycles_outcome", cycles.c.depot_id, cycles.c.outcome, cycles.c.number)
+
+# Runs of cycles, by row id, in each of which a node was not OK or a leaf was given something: one row while it goes
+# on, however many cycles that are. An index over all allocations would tell the same for a page per leaf and cycle.
+cycle_nodes = Table(
+    "cycle_nodes",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("depot_id", Text, ForeignKey("depots.depot_id"), nullable=False),
+    Column("node", Text, nullable=False),
+    Column("first_cycle", RowId, nullable=False),
+    # None: it goes on.
+    Column("last_cycle", RowId),
+)
+_runs_on = cycle_nodes.c.last_cycle.is_(None)
+Index("ix_cycle_nodes_first", cycle_nodes.c.depot_id, cycle_nodes.c.node, cycle_nodes.c.first_cycle)
+Index("ix_cycle_nodes_last", cycle_nodes.c.depot_id, cycle_nodes.c.last_cycle)
+Index(
+    "ix_cycle_nodes_open",
+    cycle_nodes.c.depot_id,
+    cycle_nodes.c.node,
+    unique=True,
+    sqlite_where=_runs_on,
+    postgresql_where=_runs_on,
+)
 
 allocations = Table(
     "allocations",
@@ -279,6 +305,25 @@ Index(
     sqlite_where=_in_force,
     postgresql_where=_in_force,
 )
+
+envelopes = Table(
+    "envelopes",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("depot_id", Text, ForeignKey("depots.depot_id"), nullable=False),
+    Column("node", Text, nullable=False),
+    Column("amount", AmountText, nullable=False),
+    Column("starts_at", UtcTime, nullable=False),
+    Column("ends_at", UtcTime),
+    Column("after", AmountText),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("withdrawn_at", UtcTime),
+    Column("withdrawn_by", Text),
+    sqlite_autoincrement=True,
+)
+Index("ix_envelopes_at", envelopes.c.depot_id, envelopes.c.at)
 
 plans = Table(
     "plans",
@@ -384,3 +429,99 @@ Index(
     sqlite_where=_going_on,
     postgresql_where=_going_on,
 )
+
+# `limit`, `peak` and the flows and limits of the series are in mA referred to the depot's voltage, or in W.
+breaches = Table(
+    "breaches",
+    metadata,
+    Column("depot_id", Text, ForeignKey("depots.depot_id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("row", Text, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("opened_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("limit", BigInteger, nullable=False),
+    Column("limit_name", Text, nullable=False),
+    Column("peak", BigInteger, nullable=False),
+    Column("peak_at", UtcTime, nullable=False),
+    Column("energy_over_wh", BigInteger, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("parent", Text),
+    Column("series", JSON, nullable=False),
+    # Written by people alone.
+    Column("acknowledged_by", Text),
+    Column("acknowledged_at", UtcTime),
+    Column("note", Text, nullable=False, server_default=""),
+)
+_not_over = breaches.c.ended_at.is_(None)
+Index("ix_breaches_started", breaches.c.depot_id, breaches.c.started_at)
+Index("ix_breaches_open", breaches.c.depot_id, sqlite_where=_not_over, postgresql_where=_not_over)
+
+# Who may ask and write over HTTP, what was written, and who is told.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("secret_hash", Text, nullable=False),
+    Column("depot_id", Text, ForeignKey("depots.depot_id")),
+    Column("nodes", JSON, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("revoked_at", UtcTime),
+    Column("used_at", UtcTime),
+    UniqueConstraint("secret_hash"),
+    CheckConstraint("role IN ('viewer', 'operator', 'derms')", name="role"),
+    sqlite_autoincrement=True,
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("depot_id", Text, ForeignKey("depots.depot_id"), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON(none_as_null=True)),
+    sqlite_autoincrement=True,
+)
+Index("ix_audit_log_newest", audit_log.c.depot_id, audit_log.c.id)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("depot_id", Text, ForeignKey("depots.depot_id")),
+    Column("kinds", JSON, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("removed_at", UtcTime),
+    sqlite_autoincrement=True,
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("webhook_id", RowId, ForeignKey("webhooks.id"), nullable=False),
+    Column("depot_id", Text, ForeignKey("depots.depot_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("due_at", UtcTime, nullable=False),
+    Column("last_error", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+# The first of each node, and the oldest of each webhook.
+Index("ix_deliveries_first", deliveries.c.webhook_id, deliveries.c.depot_id, deliveries.c.node, deliveries.c.id)
+Index("ix_deliveries_oldest", deliveries.c.webhook_id, deliveries.c.id)
