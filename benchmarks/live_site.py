@@ -120,7 +120,7 @@ class Site:
         loop, control = self.loop, self.loop.control
         self.steps.wrap(loop, "_reread", "reread")
         self.steps.wrap(control, "look", "look")
-        self.steps.wrap(busbar.engine.loop, "run_cycle", "think")
+        self.steps.wrap(busbar.engine.loop, "run_cycle_to_connectors", "think")
         self.steps.wrap(busbar.engine.cycle, "balance", "balance")
         self.steps.wrap(busbar.engine.cycle, "audit", "audit")
         self.steps.wrap(control, "conclude", "conclude")

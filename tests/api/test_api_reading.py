@@ -191,7 +191,7 @@ def test_what_if_answers_both_sides_and_stores_nothing(asking: Asking) -> None:
         {"strategy": "guessing"},
         {"add": [{"connector": "PU1/77"}]},
         {"remove": ["nothing"]},
-        {"leaves": "charge_point"},
+        {"leaves": "pole"},
         {"color": "red"},
         [],
         None,

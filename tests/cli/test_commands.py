@@ -77,10 +77,26 @@ def test_a_depots_own_setting_counts_where_no_option_is_given(run: Run, tmp_path
     assert "APPLIED: the vehicle gets all that can be used." in answer.out
 
 
-def test_charger_based_leaves_are_not_available_yet(run: Run) -> None:
+def test_charge_points_share_where_the_option_or_the_depot_says_so(run: Run, tmp_path: Path) -> None:
     answer = run("balance", DEPOT, SNAPSHOT, "--leaves", "charge_point")
-    assert (answer.code, answer.out) == (2, "")
-    assert "not available yet" in answer.err
+    assert (answer.code, answer.err) == (0, "")
+    assert "among charge points" in answer.out
+    assert "split by the charge point" in answer.out
+    document = depot()
+    document["depot"] = {"id": "small", "voltage": "400 V", "leaves": "charge_point"}
+    wanted = write(tmp_path / "snapshot.yaml", snapshot("CP1/1"))
+    own = run("balance", write(tmp_path / "depot.yaml", document), wanted)
+    assert "equal_share among charge points" in own.out
+
+
+def test_below_a_charge_point_that_shares_the_explanation_says_so_and_names_the_circuit_above(run: Run) -> None:
+    answer = run("explain", DEPOT, SNAPSHOT, "CP1/1", "--leaves", "charge_point")
+    assert answer.code == 0
+    assert "split by the charge point" in answer.out
+    assert "Circuit C1 is full" in " ".join(answer.out.split())
+    whole = run("explain", DEPOT, SNAPSHOT, "CP1", "--leaves", "charge_point")
+    assert whole.code == 0
+    assert whole.out.startswith("CP1 gets")
 
 
 def test_an_unknown_strategy_is_met_with_the_nearest(run: Run) -> None:

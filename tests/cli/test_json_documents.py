@@ -74,6 +74,23 @@ def test_the_tree_says_limits_as_given_and_derived(run: Run) -> None:
     assert all(node["parent"] in nodes for node in document["nodes"][1:])
 
 
+def test_where_charge_points_share_documents_say_how_each_splits_what_it_is_given(run: Run) -> None:
+    document = checked(run("balance", DEPOT, SNAPSHOT, "--leaves", "charge_point", "--json").out, "busbar/allocation/1")
+    assert document["leaves"] == "charge_point"
+    assert all("/" not in entry["leaf"] for entry in document["allocations"])
+    for entry in document["allocations"]:
+        if entry["setpoint"]["unit"] == "W":
+            assert sum(part["setpoint"]["value"] for part in entry["split"]) <= entry["setpoint"]["value"]
+    assert {node["kind"] for node in document["nodes"]}.isdisjoint({"CONNECTOR"})
+    answer = run("explain", DEPOT, SNAPSHOT, "CP1/1", "--leaves", "charge_point", "--json")
+    explanation = checked(answer.out, "busbar/explanation/1")
+    assert explanation["leaf"] == "CP1/1"
+    assert explanation["bound_by"]["node"] == "C1"
+    assert [figures["id"] for figures in explanation["chain"]][:2] == ["CP1", "C1"]
+    tree = checked(run("tree", DEPOT, "--leaves", "charge_point", "--json").out, "busbar/tree/1")
+    assert tree["leaves"] == "charge_point"
+
+
 def test_the_allocation(run: Run) -> None:
     answer = run("balance", DEPOT, SNAPSHOT, "--json")
     assert answer.code == 0
@@ -116,7 +133,7 @@ def test_an_import_and_the_same_again(run: Run, tmp_path: Path) -> None:
         ["tree", "nowhere.yaml"],
         ["balance", DEPOT, "nowhere.yaml"],
         ["balance", DEPOT, SNAPSHOT, "--strategy", "fair"],
-        ["balance", DEPOT, SNAPSHOT, "--leaves", "charge_point"],
+        ["balance", DEPOT, SNAPSHOT, "--leaves", "vehicle"],
         ["balance", DEPOT, SNAPSHOT, "--fair-in", "euro"],
         ["balance", DEPOT],
         ["explain", DEPOT, SNAPSHOT, "CP1"],

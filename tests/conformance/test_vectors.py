@@ -13,7 +13,7 @@ import pytest
 from busbar.core.allocation import Allocation, Stop, Verdict
 from busbar.core.audit import audit
 from busbar.core.balance import balance
-from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot
+from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, Leaves
 from busbar.core.depot_rules import check_depot
 from busbar.core.projection import Projection, project
 from busbar.core.snapshot import Snapshot, snapshot_from_arrays
@@ -91,9 +91,9 @@ class Outcome:
     """mA per vehicle."""
 
 
-def _balanced(vector: dict[str, Any]) -> Outcome:
+def _balanced(vector: dict[str, Any], leaves: Leaves = Leaves.CONNECTOR) -> Outcome:
     """Vehicles are admitted in the listed order: they arrived one after the other."""
-    projection = project(_depot(vector))
+    projection = project(_depot(vector), leaves=leaves)
     place = {ev["id"]: number for number, ev in enumerate(vector["evs"])}
     evs = [vector["evs"][place[leaf_id.split("/")[0]]] for leaf_id in projection.leaf_ids]
     snapshot = snapshot_from_arrays(
@@ -153,9 +153,10 @@ def test_the_depot_rules_refuse_a_maximum_below_the_minimum_and_nothing_else(vec
         assert problems == ()
 
 
+@pytest.mark.parametrize("leaves", Leaves)
 @pytest.mark.parametrize("vector", VECTORS, ids=_ids)
-def test_where_all_minima_fit_everybody_gets_the_max_min_share(vector: dict[str, Any]) -> None:
-    given = _balanced(vector).by_ev
+def test_where_all_minima_fit_everybody_gets_the_max_min_share(vector: dict[str, Any], leaves: Leaves) -> None:
+    given = _balanced(vector, leaves).by_ev
     exact = {name: Fraction(str(value)) * 1000 for name, value in vector["max_min_a"].items()}
     if not vector["all_minima_fit"]:
         # The solver admits in the listed order; so do we, and whoever is left out gets nothing.
@@ -164,9 +165,10 @@ def test_where_all_minima_fit_everybody_gets_the_max_min_share(vector: dict[str,
         assert abs(value - exact[name]) <= STEP_MA
 
 
+@pytest.mark.parametrize("leaves", Leaves)
 @pytest.mark.parametrize("vector", VECTORS, ids=_ids)
-def test_no_limit_is_broken_and_nobody_left_out_fits(vector: dict[str, Any]) -> None:
-    found = _balanced(vector)
+def test_no_limit_is_broken_and_nobody_left_out_fits(vector: dict[str, Any], leaves: Leaves) -> None:
+    found = _balanced(vector, leaves)
     assert audit(found.projection, found.snapshot, found.allocation) == []
     assert _fits(vector, found.by_ev)
     for ev in vector["evs"]:

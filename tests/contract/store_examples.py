@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, FairIn, Leaves, Trust
+from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, FairIn, Leaves, Sharing, Trust
 from busbar.core.snapshot import Session
 from busbar.core.units import ActivePower, ApparentPower, Current, Phase
 from busbar.engine.access import Notice, NoticeKind, WriteRecord
@@ -109,6 +109,9 @@ EVERYTHING = Depot(
             current=CurrentKind.DC,
             max_rating=400_000,
             efficiency_permille=945,
+            sharing=Sharing.SEQUENTIAL,
+            module_size=25_000,
+            outputs=1,
             connectors=(Connector(id="1", max_rating=10**12, minimum=0, step=1),),
         ),
     ),

@@ -10,7 +10,7 @@ from made_charge_points import QUICK, SystemClock, depot
 from made_site import PATIENCE_S, site, tell
 
 from busbar.adapters.memory import MemoryStore
-from busbar.core.depot import Leaves
+from busbar.core.depot import Depot, Leaves
 from busbar.core.errors import BusbarError
 from busbar.engine.events import NodeMeasured
 from busbar.engine.orders import Answer, OrderKind
@@ -371,16 +371,38 @@ def test_an_order_and_an_edit_do_not_wait_for_the_next_cycles_turn() -> None:
 
 
 def test_an_edit_that_cannot_be_used_changes_nothing() -> None:
+    class Losing(MemoryStore):
+        """Says that the depot was edited, and has it no more."""
+
+        async def load_depot(self, depot_id: str) -> Depot | None:
+            return None
+
     async def story() -> None:
-        async with site(depot(1, limit_w=100_000)) as here:
+        store = Losing()
+        async with site(depot(1, limit_w=100_000), store=store) as here:
             here.points.connect("CP1")
             here.points.arrive("CP1")
             await here.until(lambda: here.points.total_w() == 100_000, "it charges")
-            charger_based = replace(depot(1, limit_w=50_000), leaves=Leaves.CHARGE_POINT)
-            await here.store.import_depot(charger_based, at=datetime.now(UTC))
+            await here.store.import_depot(depot(1, limit_w=50_000), at=datetime.now(UTC))
             before = here.loop.counts.cycles
             await here.until(lambda: here.loop.counts.cycles > before + 5, "it goes on")
             assert here.loop.control.stored_depot == depot(1, limit_w=100_000)
             assert here.points.total_w() == 100_000
+
+    tell(story)
+
+
+def test_a_running_depot_goes_over_to_charge_points_that_share() -> None:
+    async def story() -> None:
+        async with site(depot(2, limit_w=100_000)) as here:
+            for unit in ("CP1", "CP2"):
+                here.points.connect(unit)
+                here.points.arrive(unit)
+            await here.until(lambda: here.points.total_w() == 100_000, "they charge")
+            charger_based = replace(depot(2, limit_w=80_000), leaves=Leaves.CHARGE_POINT)
+            await here.store.import_depot(charger_based, at=datetime.now(UTC))
+            await here.until(lambda: here.points.total_w() == 80_000, "the edited depot is in use")
+            await here.until(lambda: here.loop.moment is not None and here.loop.moment.shared is not None, "they share")
+            assert sorted(unit.draw_w() for unit in here.points.units.values()) == [40_000, 40_000]
 
     tell(story)

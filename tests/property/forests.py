@@ -16,9 +16,11 @@ from busbar.core.depot import (
     CurrentKind,
     Depot,
     FairIn,
+    Leaves,
+    Sharing,
 )
 from busbar.core.projection import NodeKind, Projection, project
-from busbar.core.snapshot import Mode, Snapshot, snapshot_from_arrays
+from busbar.core.snapshot import Mode, Snapshot, on_charge_points, snapshot_from_arrays
 from busbar.core.units import PHASES, ActivePower, Amount, ApparentPower, Current, Phase
 
 AT = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
@@ -42,9 +44,10 @@ class Case:
 
     def __repr__(self) -> str:
         """What is needed to see the case again; arrays in leaf order."""
-        given = {name: value.tolist() for name, value in vars(self.snapshot).items() if isinstance(value, np.ndarray)}
+        said = vars(self.snapshot.connectors)
+        given = {name: value.tolist() for name, value in said.items() if isinstance(value, np.ndarray)}
         about = {name: getattr(self.snapshot, name) for name in ("base_load", "modes", "envelopes")}
-        return f"Case({self.depot!r}, {given}, {about}, {self.strategy}, {self.fair_in})"
+        return f"Case({self.depot!r}, {given}, {about}, {self.strategy}, {self.fair_in}, {self.projection.leaves})"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))
@@ -66,6 +69,10 @@ class Shape:
     fallbacks: bool = True
     phasors: bool = True
     """Line-to-line connectors."""
+    connectors: tuple[int, ...] = (1, 1, 2, 3)
+    """How many a charge point may have."""
+    leaves: tuple[Leaves, ...] = tuple(Leaves)
+    """What strategies may share among."""
 
 
 def sometimes(draw: st.DrawFn, one_in: int) -> bool:
@@ -207,20 +214,27 @@ def depots(draw: st.DrawFn, shape: Shape = Shape()) -> Depot:
         is_ac = phases[at] != PHASES or draw(st.booleans())
         connectors = tuple(
             _connector(draw, number, is_ac=is_ac, phases=phases[at], shape=shape)
-            for number in range(1, 1 + draw(st.sampled_from((1, 1, 2, 3))))
+            for number in range(1, 1 + draw(st.sampled_from(shape.connectors)))
         )
         ratings = [connector.max_rating for connector in connectors]
+        rating = draw(st.sampled_from((sum(ratings), sum(ratings), max(ratings), max(ratings) // 2)))
+        sharing = draw(st.sampled_from((None, *Sharing))) if len(connectors) > 1 else None
+        modules = draw(st.sampled_from((None, None, 2, 5)))
+        outputs = draw(st.sampled_from((None, None, 1, len(connectors))))
         units.append(
             ChargePoint(
                 id=f"CP{index}",
                 circuit=f"C{at}",
                 current=CurrentKind.AC if is_ac else CurrentKind.DC,
-                max_rating=draw(st.sampled_from((sum(ratings), sum(ratings), max(ratings), max(ratings) // 2))),
+                max_rating=rating // modules * modules if modules and not is_ac else rating,
                 connectors=connectors,
                 efficiency_permille=1000 if is_ac else draw(st.sampled_from(_EFFICIENCIES)),
                 power_factor_permille=draw(st.sampled_from(_POWER_FACTORS)),
                 idle_load_w=draw(st.sampled_from((0, 0, 50, 1234))),
                 in_service=not sometimes(draw, 10),
+                sharing=sharing,
+                module_size=rating // modules if modules and not is_ac else None,
+                outputs=None if sharing is Sharing.SEQUENTIAL else outputs,
             )
         )
     limit = None
@@ -312,13 +326,20 @@ def cases(draw: st.DrawFn, shape: Shape = Shape()) -> Case:
     """Everything at once."""
     depot = draw(depots(shape))
     projection = project(depot)
-    return Case(
+    case = Case(
         depot=depot,
         projection=projection,
         snapshot=draw(snapshots(projection)),
         strategy=draw(st.sampled_from(STRATEGY_NAMES)),
         fair_in=draw(st.sampled_from(FairIn)),
     )
+    return case if draw(st.sampled_from(shape.leaves)) is Leaves.CONNECTOR else by_charge_point(case)
+
+
+def by_charge_point(case: Case) -> Case:
+    """The same case, shared among charge points."""
+    projection = project(case.depot, leaves=Leaves.CHARGE_POINT)
+    return replace(case, projection=projection, snapshot=on_charge_points(projection, case.snapshot))
 
 
 def reordered(depot: Depot, seed: int) -> Depot:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from exactly import connector, share_out, takes
+from exactly import minimum as minimum_of
+from exactly import share_out, step, takes
 from forests import Case, cases
 from hypothesis import given
 
@@ -20,11 +21,11 @@ def _mutants(case: Case, allocation: Allocation) -> Iterator[tuple[str, int, int
     """What is wrong, with which leaf, and its wrong setpoint."""
     projection, snapshot = case.projection, case.snapshot
     for leaf in case.leaves:
-        value, minimum = int(allocation.setpoint[leaf]), int(projection.minimum[leaf])
+        value, minimum = int(allocation.setpoint[leaf]), minimum_of(case, leaf)
         rating = int(projection.max_rating[leaf])
         wanted = min(max(int(snapshot.request[leaf]), minimum), rating)
         yield "below nothing", leaf, -1
-        yield "above the rating", leaf, rating + connector(projection, leaf).step
+        yield "above the rating", leaf, rating + step(projection, leaf)
         match int(allocation.stopped_by[leaf]):
             case Stop.ROW:
                 yield "over a limit", leaf, int(allocation.next_value[leaf])
@@ -36,7 +37,7 @@ def _mutants(case: Case, allocation: Allocation) -> Iterator[tuple[str, int, int
                 yield "above the request", leaf, wanted + 1
         if value > 0 and minimum > 1:
             yield "below the minimum", leaf, minimum - 1
-        if value > 0 and not takes(projection, leaf, value - 1) and value - 1 > minimum:
+        if value > 0 and not takes(case, leaf, value - 1) and value - 1 > minimum:
             yield "not a step", leaf, value - 1
 
 

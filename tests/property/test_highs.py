@@ -132,7 +132,8 @@ class Oracle:
             }
             if puts:
                 floors = sum(weight * self.low[self.admitted[i]] for i, weight in puts.items())
-                programme.at_most(puts, float(left) + floors)
+                # The solver's own rounding may be that much.
+                programme.at_most(puts, (float(left) + floors) * (1 + 1e-9))
         return programme
 
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
-from exactly import Ledger, following, idle, share_out, takes
+from exactly import Ledger, assert_lexicographic_optimum, following, idle, share_out, takes
+from exactly import minimum as minimum_of
 from forests import Case, Shape, cases, depots, reordered
 from hypothesis import event, given
 from hypothesis import strategies as st
@@ -14,8 +15,6 @@ from busbar.core.balance import balance
 from busbar.core.depot import Depot
 from busbar.core.depot_rules import check_depot
 from busbar.core.projection import project
-from busbar.core.rows import TOTAL
-from busbar.core.strategies import STRATEGIES
 from busbar.core.twin import twin_balance
 
 FINE = Shape(minima=False)
@@ -39,7 +38,7 @@ def test_no_row_carries_more_than_is_available_and_where_fallbacks_alone_do_noth
 def test_a_setpoint_is_nothing_or_at_least_the_minimum_and_at_most_request_and_rating(case: Case) -> None:
     allocation = share_out(case)
     for leaf in case.leaves:
-        value, minimum = int(allocation.setpoint[leaf]), int(case.projection.minimum[leaf])
+        value, minimum = int(allocation.setpoint[leaf]), minimum_of(case, leaf)
         request, rating = int(case.snapshot.request[leaf]), int(case.projection.max_rating[leaf])
         assert value == 0 or minimum <= value <= min(max(request, minimum), rating)
         can_be_given = case.projection.in_service[leaf] and not case.snapshot.out_of_reach[leaf]
@@ -49,7 +48,7 @@ def test_a_setpoint_is_nothing_or_at_least_the_minimum_and_at_most_request_and_r
 @given(cases())
 def test_a_setpoint_is_a_value_that_the_unit_takes(case: Case) -> None:
     allocation = share_out(case)
-    assert all(takes(case.projection, leaf, int(allocation.setpoint[leaf])) for leaf in case.leaves)
+    assert all(takes(case, leaf, int(allocation.setpoint[leaf])) for leaf in case.leaves)
 
 
 @given(cases())
@@ -64,8 +63,8 @@ def test_nobody_admitted_can_take_one_more_step(case: Case) -> None:
     allocation, ledger = share_out(case), Ledger(case)
     reserved = allocation.reserved.tolist()
     for leaf in np.flatnonzero(allocation.verdict == Verdict.ADMITTED).tolist():
-        minimum, rating = int(case.projection.minimum[leaf]), int(case.projection.max_rating[leaf])
-        value = following(case.projection, leaf, int(allocation.setpoint[leaf]))
+        minimum, rating = minimum_of(case, leaf), int(case.projection.max_rating[leaf])
+        value = following(case, leaf, int(allocation.setpoint[leaf]))
         wanted = min(max(int(case.snapshot.request[leaf]), minimum), rating)
         assert value is None or value > wanted or ledger.refusing(reserved, leaf, value)
 
@@ -75,14 +74,14 @@ def test_nobody_left_out_fits_unless_the_restart_gap_says_so(case: Case) -> None
     allocation, ledger = share_out(case), Ledger(case)
     reserved = allocation.reserved.tolist()
     for leaf in case.leaves:
-        minimum = int(case.projection.minimum[leaf])
+        minimum = minimum_of(case, leaf)
         match int(allocation.verdict[leaf]):
             case Verdict.NO_ROOM:
                 assert ledger.refusing(reserved, leaf, minimum)
             case Verdict.RESTART_GAP:
                 # Stopped for want of room, no turn due, and the step beyond the minimum has no room.
                 event("restart gap")
-                margin = following(case.projection, leaf, minimum)
+                margin = following(case, leaf, minimum)
                 assert margin is not None
                 assert ledger.refusing(reserved, leaf, margin)
                 assert np.isfinite(case.snapshot.stopped_ago_s[leaf])
@@ -142,47 +141,12 @@ def test_without_minima_the_fill_is_within_a_step_of_the_exact_shares(case: Case
 
 @given(cases(FINE))
 def test_without_minima_the_exact_shares_are_the_lexicographic_optimum_tier_by_tier(case: Case) -> None:
-    """Whoever is below the request meets a full row on which nobody of the same or a later tier is better off.
-
-    That is the bottleneck condition, which only the lexicographic optimum satisfies; checked exactly.
-    """
-    projection, snapshot, ledger = case.projection, case.snapshot, Ledger(case)
-    exact = twin_balance(projection, snapshot, strategy=case.strategy, fair_in=case.fair_in)
-    ranking = STRATEGIES[case.strategy](projection, snapshot)
-    rising = [leaf for leaf in case.leaves if exact.verdict[leaf] == Verdict.ADMITTED]
-    request = {leaf: min(int(snapshot.request[leaf]), int(projection.max_rating[leaf])) for leaf in rising}
-    floor = {leaf: min(request[leaf], idle(case, leaf)) for leaf in rising}
-
-    def level(leaf: int) -> Fraction:
-        load = projection.leaf_class[leaf]
-        lines = [projection.weights[line][load] for line in range(TOTAL)]
-        counted = projection.weights[TOTAL][load] if case.fair_in == "power" else max(lines)
-        weight, offset = Fraction(float(ranking.weight[leaf])), Fraction(float(ranking.offset[leaf]))
-        found: Fraction = exact.share[leaf] * counted / weight + offset
-        return found
-
-    reserved = [max(exact.share[leaf], Fraction(idle(case, leaf))) for leaf in case.leaves]
-    flows = ledger.taken(reserved)
-    for leaf in rising:
-        assert floor[leaf] <= exact.share[leaf] <= request[leaf]
-        if exact.share[leaf] == request[leaf]:
-            continue
-        better_off = {
-            other
-            for other in rising
-            if exact.share[other] > floor[other]
-            and (
-                ranking.tier[other] > ranking.tier[leaf]
-                or (ranking.tier[other] == ranking.tier[leaf] and level(other) > level(leaf))
-            )
-        }
-        full = [place for place in ledger.puts(leaf) if flows[place] >= ledger.available[place]]
-        assert any(all(place not in ledger.puts(other) for other in better_off) for place in full)
+    assert_lexicographic_optimum(case)
 
 
 @given(cases(), st.integers(0, 2**32 - 1))
 def test_the_same_depot_in_any_record_order_gives_the_same_allocation(case: Case, seed: int) -> None:
-    again = project(reordered(case.depot, seed))
+    again = project(reordered(case.depot, seed), leaves=case.projection.leaves)
     assert again.leaf_ids == case.projection.leaf_ids
     snapshot = replace(
         case.snapshot,
@@ -214,7 +178,7 @@ def test_everyone_below_the_request_names_what_stopped_them(case: Case) -> None:
         elif stop == Stop.RATING:
             assert value > case.projection.max_rating[leaf]
         elif stop == Stop.REQUEST:
-            after = following(case.projection, leaf, int(allocation.setpoint[leaf]))
+            after = following(case, leaf, int(allocation.setpoint[leaf]))
             assert after is None or after > case.snapshot.request[leaf]
         else:
             assert stop == Stop.OUT_OF_SERVICE

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from busbar.core.balance import balance
-from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot
+from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, Leaves
 from busbar.core.projection import Projection, project
 from busbar.core.snapshot import TURN_S, snapshot_from_arrays
 from busbar.core.strategies import STRATEGIES
@@ -21,7 +21,7 @@ MINIMUM_MA, STEP_MA = 6000, 1000
 HOUR_S = 3600.0
 
 
-def _circuit_of(n: int, limit_ma: int) -> Projection:
+def _circuit_of(n: int, limit_ma: int, leaves: Leaves) -> Projection:
     """One circuit with n equal AC connectors of 6 to 32 A."""
     connector = Connector(id="1", max_rating=32_000, minimum=MINIMUM_MA, step=STEP_MA)
     return project(
@@ -44,7 +44,8 @@ def _circuit_of(n: int, limit_ma: int) -> Projection:
                 )
                 for index in range(n)
             ),
-        )
+        ),
+        leaves=leaves,
     )
 
 
@@ -133,10 +134,12 @@ class Yard:
 
 
 STRATEGY = st.sampled_from(sorted(STRATEGIES))
+LEAVES = st.sampled_from(Leaves)
 
 
 @settings(max_examples=settings().max_examples // 2)
 @given(
+    leaves=LEAVES,
     n=st.integers(2, 9),
     k=st.integers(1, 8),
     spare_ma=st.integers(0, 5999),
@@ -145,11 +148,11 @@ STRATEGY = st.sampled_from(sorted(STRATEGIES))
     arrive_s=st.lists(st.floats(0.0, 1200.0), min_size=9, max_size=9),
 )
 def test_nobody_waits_longer_than_the_turns_of_those_before(
-    n: int, k: int, spare_ma: int, period_s: float, at_once: bool, arrive_s: list[float]
+    leaves: Leaves, n: int, k: int, spare_ma: int, period_s: float, at_once: bool, arrive_s: list[float]
 ) -> None:
     """n want and k fit: at most ceil(n / k) - 1 turns, each of ten minutes and up to one cycle more."""
     k = min(k, n - 1)
-    projection = _circuit_of(n, k * MINIMUM_MA + spare_ma)
+    projection = _circuit_of(n, k * MINIMUM_MA + spare_ma, leaves)
     yard = Yard(projection, [0.0] * n if at_once else arrive_s[:n]).live(period_s)
     longest_s = (ceil(n / k) - 1) * (TURN_S + period_s)
     assert all(spell.end_s - spell.begin_s <= longest_s for spell in yard.spells if not spell.charging)
@@ -157,15 +160,18 @@ def test_nobody_waits_longer_than_the_turns_of_those_before(
 
 @settings(max_examples=settings().max_examples // 2)
 @given(
+    leaves=LEAVES,
     n=st.integers(2, 9),
     k=st.integers(1, 8),
     spare_ma=st.integers(0, 5999),
     period_s=st.floats(5.0, 60.0),
     strategy=STRATEGY,
 )
-def test_a_turn_lasts_at_least_ten_minutes(n: int, k: int, spare_ma: int, period_s: float, strategy: str) -> None:
+def test_a_turn_lasts_at_least_ten_minutes(
+    leaves: Leaves, n: int, k: int, spare_ma: int, period_s: float, strategy: str
+) -> None:
     k = min(k, n - 1)
-    yard = Yard(_circuit_of(n, k * MINIMUM_MA + spare_ma), [0.0] * n, strategy).live(period_s)
+    yard = Yard(_circuit_of(n, k * MINIMUM_MA + spare_ma, leaves), [0.0] * n, strategy).live(period_s)
     over = [spell for spell in yard.spells if spell.charging and spell.end_s <= HOUR_S]
     assert all(spell.end_s - spell.begin_s >= TURN_S for spell in over)
     assert yard.running == [k] * len(yard.running)
@@ -173,17 +179,18 @@ def test_a_turn_lasts_at_least_ten_minutes(n: int, k: int, spare_ma: int, period
 
 @settings(max_examples=settings().max_examples // 2)
 @given(
+    leaves=LEAVES,
     n=st.integers(2, 8),
     period_s=st.floats(5.0, 60.0),
     seed=st.integers(0, 2**32 - 1),
     strategy=STRATEGY,
 )
 def test_with_room_for_all_but_one_a_wavering_base_load_starts_and_stops_nobody_between_turns(
-    n: int, period_s: float, seed: int, strategy: str
+    leaves: Leaves, n: int, period_s: float, seed: int, strategy: str
 ) -> None:
     """Where n - 1 of n always fit, and the last one now and then but never with a step to spare."""
     rng = np.random.default_rng(seed)
-    projection = _circuit_of(n, n * MINIMUM_MA)
+    projection = _circuit_of(n, n * MINIMUM_MA, leaves)
     yard = Yard(projection, [0.0] * n, strategy).live(period_s, lambda _: int(rng.integers(0, STEP_MA)))
     for spell in yard.spells:
         # Who waits from the beginning was never stopped, and starts as soon as there is room.
@@ -194,6 +201,7 @@ def test_with_room_for_all_but_one_a_wavering_base_load_starts_and_stops_nobody_
 
 @settings(max_examples=settings().max_examples // 2)
 @given(
+    leaves=LEAVES,
     n=st.integers(1, 9),
     limit_ma=st.integers(MINIMUM_MA, 60_000),
     period_s=st.floats(20.0, 60.0),
@@ -201,7 +209,7 @@ def test_with_room_for_all_but_one_a_wavering_base_load_starts_and_stops_nobody_
     strategy=STRATEGY,
 )
 def test_scarcity_never_stops_more_than_it_must(
-    n: int, limit_ma: int, period_s: float, seed: int, strategy: str
+    leaves: Leaves, n: int, limit_ma: int, period_s: float, seed: int, strategy: str
 ) -> None:
     """At every cycle at least as many charge as minima fit with a step to spare; never none where one fits."""
     rng = np.random.default_rng(seed)
@@ -211,17 +219,19 @@ def test_scarcity_never_stops_more_than_it_must(
         base.append(int(rng.integers(0, limit_ma - MINIMUM_MA + 1)))
         return base[-1]
 
-    yard = Yard(_circuit_of(n, limit_ma), [0.0] * n, strategy).live(period_s, wavering)
+    yard = Yard(_circuit_of(n, limit_ma, leaves), [0.0] * n, strategy).live(period_s, wavering)
     for running, load_ma in zip(yard.running, base, strict=True):
         fit = min(n, (limit_ma - load_ma) // MINIMUM_MA)
         assert fit - 1 <= running <= fit
         assert running >= 1
 
 
-@given(n=st.integers(1, 8), low_ma=st.integers(0, 20_000), steps=st.integers(1, 10), strategy=STRATEGY)
-def test_raising_who_charges_needs_headroom_only(n: int, low_ma: int, steps: int, strategy: str) -> None:
+@given(leaves=LEAVES, n=st.integers(1, 8), low_ma=st.integers(0, 20_000), steps=st.integers(1, 10), strategy=STRATEGY)
+def test_raising_who_charges_needs_headroom_only(
+    leaves: Leaves, n: int, low_ma: int, steps: int, strategy: str
+) -> None:
     """The gap is for starting again: a setpoint that was lowered rises as soon as there is room for a step."""
-    projection = _circuit_of(n, n * MINIMUM_MA + 20_000 + steps * STEP_MA)
+    projection = _circuit_of(n, n * MINIMUM_MA + 20_000 + steps * STEP_MA, leaves)
     base = iter([low_ma, 20_000 + steps * STEP_MA, low_ma])
     yard = Yard(projection, [0.0] * n, strategy).live(HOUR_S / 2, lambda _: next(base))
     before, scarce, after = yard.setpoints

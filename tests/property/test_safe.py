@@ -40,6 +40,6 @@ def test_arrays_that_mean_nothing_are_refused(case: Case) -> None:
     if projection.leaf_ids:
         leaf = projection.leaf_ids[0]
         with pytest.raises(ValueError, match="means nothing there"):
-            snapshot_from_arrays(projection, at=at, request=nothing, envelopes={leaf: ActivePower(w=1)})
+            snapshot_from_arrays(projection, at=at, request=nothing, base_load={leaf: ActivePower(w=1)})
         with pytest.raises(ValueError, match="maximum rating"):
             snapshot_from_arrays(projection, at=at, request=nothing, committed=projection.max_rating * 8 + 1)

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from busbar.core.depot import Leaves
 from busbar.core.projection import NodeKind
 from busbar.simulator.play import play
 from busbar.simulator.played import Played
 from busbar.simulator.results import verdicts
+from busbar.simulator.scenario import sharing_among
 from busbar.simulator.scenario_file import load_scenario
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
@@ -17,16 +19,17 @@ SHIPPED = ("wa_pta_night", "small_ac", "nrel_depot")
 
 
 @cache
-def played(name: str) -> Played:
-    return play(load_scenario(SCENARIOS / f"{name}.yaml"))
+def played(name: str, leaves: Leaves = Leaves.CONNECTOR) -> Played:
+    return play(sharing_among(load_scenario(SCENARIOS / f"{name}.yaml"), leaves))
 
 
+@pytest.mark.parametrize("leaves", Leaves)
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_scenario_goes_as_expected(name: str) -> None:
-    missed = [verdict for verdict in verdicts(played(name)) if not verdict.is_met]
-    assert missed == []
-    assert played(name).violations == ()
-    assert played(name).excesses == ()
+def test_a_shipped_scenario_goes_as_expected_whatever_strategies_share_among(name: str, leaves: Leaves) -> None:
+    night = played(name, leaves)
+    assert [verdict for verdict in verdicts(night) if not verdict.is_met] == []
+    assert night.violations == ()
+    assert night.excesses == ()
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -18,6 +18,7 @@ from busbar.core.depot import (
     Depot,
     FairIn,
     Leaves,
+    Sharing,
     Trust,
 )
 from busbar.core.depot_rules import check_depot
@@ -96,17 +97,23 @@ def charge_points(draw: st.DrawFn, name: str, circuit: str) -> ChargePoint:
     current = draw(st.sampled_from(CurrentKind))
     ids = draw(st.lists(IDS, min_size=1, max_size=2, unique=True))
     permille = st.integers(1, 1000)
+    sharing = draw(st.none() | st.sampled_from(Sharing))
+    size = draw(st.none() | st.integers(1, 50_000)) if current is CurrentKind.DC else None
+    rating = draw(WHOLE)
     return ChargePoint(
         id=name,
         circuit=circuit,
         current=current,
-        max_rating=draw(WHOLE),
+        max_rating=rating if size is None else rating // size * size,
         connectors=tuple(draw(connectors(connector, current)) for connector in ids),
         name=draw(NAMES),
         efficiency_permille=1000 if current is CurrentKind.AC else draw(permille),
         power_factor_permille=draw(permille),
         idle_load_w=draw(st.integers(0, 5000)),
         in_service=draw(st.booleans()),
+        sharing=sharing,
+        module_size=size,
+        outputs=draw(st.none() | st.integers(1, 1 if sharing is Sharing.SEQUENTIAL else len(ids))),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from busbar.core.capacity_rules import caps
-from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot
+from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, Sharing
 from busbar.core.depot_rules import check_depot
 from busbar.core.units import (
     PHASES,
@@ -183,6 +183,28 @@ def test_rules_of_a_connector(change: dict[str, object], field: str) -> None:
     sound = unit("U", "A")
     spoilt = replace(sound, connectors=(replace(sound.connectors[0], **change),))  # type: ignore[arg-type]
     assert paths(depot(circuit("A"), units=[spoilt])) == [f"charge_points[0].connectors[0].{field}"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"outputs": 0}, "outputs"),
+        ({"outputs": 3}, "outputs"),
+        ({"outputs": 2, "sharing": Sharing.SEQUENTIAL}, "outputs"),
+        ({"module_size": 0}, "module_size"),
+        ({"module_size": 9000}, "module_size"),
+        ({"module_size": 64_000}, "module_size"),
+        ({"module_size": 8000, "current": CurrentKind.AC, "efficiency_permille": 1000}, "module_size"),
+        ({"outputs": 1, "sharing": Sharing.SEQUENTIAL}, None),
+        ({"outputs": 2, "sharing": Sharing.PARALLEL, "module_size": 8000}, None),
+        ({"sharing": Sharing.UNVERIFIED}, None),
+    ],
+)
+def test_rules_of_sharing(change: dict[str, object], field: str | None) -> None:
+    sound = unit("U", "A", CurrentKind.DC)
+    two = replace(sound, connectors=(sound.connectors[0], replace(sound.connectors[0], id="2")))
+    shared = replace(two, **change)  # type: ignore[arg-type]
+    assert paths(depot(circuit("A"), units=[shared])) == ([f"charge_points[0].{field}"] if field else [])
 
 
 def test_a_connector_may_be_larger_than_its_charge_point() -> None:

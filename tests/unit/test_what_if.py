@@ -8,7 +8,7 @@ import pytest
 from made_moments import made_moment
 
 from busbar.core.balance import as_failed, balance
-from busbar.core.depot import FairIn, Leaves
+from busbar.core.depot import FairIn
 from busbar.core.errors import Problem, RefusedError
 from busbar.core.units import ActivePower, ApparentPower, Current
 from busbar.engine.moment import Moment
@@ -114,7 +114,6 @@ def test_every_offender_is_named_at_once() -> None:
     question = WhatIf(
         limits={"C9": amperes(1), "PU1": amperes(400)},
         strategy="first_cone",
-        leaves=Leaves.CHARGE_POINT,
         add=(
             Vehicle(connector="PU99/1"),
             Vehicle(connector="PU1/1", request=amperes(32)),
@@ -125,7 +124,7 @@ def test_every_offender_is_named_at_once() -> None:
     )
     problems = {problem.path: problem for problem in refused(moment, question)}
     assert set(problems) == {
-        *("strategy", "limits.C9", "limits.PU1", "leaves"),
+        *("strategy", "limits.C9", "limits.PU1"),
         *("add[0].connector", "add[1].request", "add[2].request", "add[3].connector"),
         *("remove[0]", "remove[1]"),
     }

@@ -10,9 +10,10 @@ from fractions import Fraction
 from math import ceil, floor, lcm
 
 from busbar.core.allocation import Allocation
+from busbar.core.charger import figures_of_charge_point
 from busbar.core.depot import ChargePoint, Connector
 from busbar.core.projection import Projection
-from busbar.core.snapshot import Snapshot
+from busbar.core.snapshot import Snapshot, least
 from busbar.core.twin_limits import twin_available
 
 
@@ -21,7 +22,7 @@ class Violation:
     """One promise of an allocation that does not hold."""
 
     node: str
-    """The power node; a connector where its own setpoint is wrong."""
+    """The power node; a leaf where its own setpoint is wrong."""
     row: str | None
     """L1, L2, L3 or total; None where no row is concerned."""
     rule: str
@@ -40,65 +41,106 @@ def audit(projection: Projection, snapshot: Snapshot, allocation: Allocation) ->
     """Every promise that does not hold; empty where the allocation may be sent.
 
     Checked: no row of any node above what is available (where reservations that nobody can lower are above it by
-    themselves: nothing beyond them), and every setpoint is 0 or a value the connector takes, at least its minimum, at
-    most its request and rating, and 0 where there is no vehicle or the charge point is out of service or reach.
+    themselves: nothing beyond them), and every setpoint is 0 or a value the leaf takes, at least its minimum, at most
+    its request and rating, and 0 where there is no vehicle or the charge point is out of service or reach.
     """
     setpoints: list[int] = allocation.setpoint.tolist()
-    wired = _wired(projection)
-    found = [*_wrong_setpoints(projection, snapshot, wired, setpoints)]
-    idle = _idle(snapshot, wired)
+    stored = _stored(projection, snapshot)
+    found = [*_wrong_setpoints(projection, snapshot, stored, setpoints)]
+    idle = _idle(snapshot, stored)
     reserved = [
-        max(value, least) if unit.in_service else 0
-        for value, least, (_, unit) in zip(setpoints, idle, wired, strict=True)
+        max(value, in_any_case) if leaf.in_service else 0
+        for value, in_any_case, leaf in zip(setpoints, idle, stored, strict=True)
     ]
     found += _overfull(projection, snapshot, reserved, idle)
     return found
 
 
-def _wired(projection: Projection) -> list[tuple[Connector, ChargePoint]]:
-    """[n] every leaf's connector with its charge point, as they are stored."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Stored:
+    """What the records say of a leaf."""
+
+    max_rating: int
+    minimum: int
+    step: int
+    steps: tuple[int, ...]
+    fallback: int
+    in_service: bool
+
+    def takes(self, value: int) -> bool:
+        if self.steps:
+            return value in self.steps
+        return value == self.minimum or value % self.step == 0
+
+
+def _stored(projection: Projection, snapshot: Snapshot) -> list[_Stored]:
+    """[n]"""
     parent, subjects = projection.parent.tolist(), projection.subjects
     found = []
-    for node in projection.leaf_node.tolist():
-        connector, unit = subjects[node], subjects[parent[node]]
-        assert isinstance(connector, Connector)
-        assert isinstance(unit, ChargePoint)
-        found.append((connector, unit))
+    for node, minimum in zip(projection.leaf_node.tolist(), least(projection, snapshot).tolist(), strict=True):
+        subject, above = subjects[node], subjects[parent[node]]
+        if isinstance(subject, ChargePoint):
+            found.append(_stored_unit(subject, minimum))
+            continue
+        assert isinstance(subject, Connector)
+        assert isinstance(above, ChargePoint)
+        found.append(
+            _Stored(
+                max_rating=subject.max_rating,
+                minimum=_least(subject),
+                step=subject.step,
+                steps=subject.steps,
+                fallback=subject.fallback,
+                in_service=above.in_service,
+            )
+        )
     return found
 
 
-def _idle(snapshot: Snapshot, wired: list[tuple[Connector, ChargePoint]]) -> list[int]:
+def _stored_unit(unit: ChargePoint, minimum: int) -> _Stored:
+    """A charge point as a leaf; its minimum depends on the vehicles there."""
+    figures = figures_of_charge_point(unit)
+    return _Stored(
+        max_rating=figures.max_rating,
+        minimum=minimum,
+        step=figures.step,
+        steps=figures.steps,
+        fallback=figures.fallback,
+        in_service=unit.in_service,
+    )
+
+
+def _idle(snapshot: Snapshot, stored: list[_Stored]) -> list[int]:
     """Reserved for a leaf in any case: its fallback, or what it may still draw while out of reach."""
     return [
-        max(connector.fallback, committed) if unit.in_service else 0
-        for (connector, unit), committed in zip(wired, snapshot.committed.tolist(), strict=True)
+        max(leaf.fallback, committed) if leaf.in_service else 0
+        for leaf, committed in zip(stored, snapshot.committed.tolist(), strict=True)
     ]
 
 
 def _wrong_setpoints(
-    projection: Projection, snapshot: Snapshot, wired: list[tuple[Connector, ChargePoint]], setpoints: list[int]
+    projection: Projection, snapshot: Snapshot, stored: list[_Stored], setpoints: list[int]
 ) -> Iterator[Violation]:
     requests: list[int] = snapshot.request.tolist()
     may_be_given = (snapshot.present & ~snapshot.out_of_reach).tolist()
-    for leaf, value in enumerate(setpoints):
+    for index, value in enumerate(setpoints):
         if value == 0:
             continue
-        connector, unit = wired[leaf]
-        least = _least(connector)
-        most = min(connector.max_rating, max(requests[leaf], least))
+        leaf = stored[index]
+        most = min(leaf.max_rating, max(requests[index], leaf.minimum))
         rule, bound = "", 0
-        if not unit.in_service or not may_be_given[leaf]:
+        if not leaf.in_service or not may_be_given[index]:
             rule = "given something where nothing can be given"
-        elif requests[leaf] <= 0:
+        elif requests[index] <= 0:
             rule = "given something that was not asked for"
         elif value > most:
             rule, bound = "more than requested or rated", most
-        elif value < least:
-            rule, bound = "less than the minimum", least
-        elif not _takes(connector, value):
-            rule, bound = "not a value the connector takes", connector.step
+        elif value < leaf.minimum:
+            rule, bound = "less than the minimum", leaf.minimum
+        elif not leaf.takes(value):
+            rule, bound = "not a value the connector takes", leaf.step
         if rule:
-            yield Violation(node=projection.leaf_ids[leaf], row=None, rule=rule, value=value, bound=bound)
+            yield Violation(node=projection.leaf_ids[index], row=None, rule=rule, value=value, bound=bound)
 
 
 def _least(connector: Connector) -> int:
@@ -107,17 +149,11 @@ def _least(connector: Connector) -> int:
     return connector.minimum
 
 
-def _takes(connector: Connector, value: int) -> bool:
-    if connector.steps:
-        return value in connector.steps
-    return value == connector.minimum or value % connector.step == 0
-
-
 def _overfull(projection: Projection, snapshot: Snapshot, reserved: list[int], idle: list[int]) -> Iterator[Violation]:
     available = twin_available(projection, snapshot)
     limited = [node for node, limits in enumerate(available) if any(limit is not None for limit in limits)]
     flows = _class_sums(projection, reserved)
-    least: list[dict[int, int]] | None = None
+    in_any_case: list[dict[int, int]] | None = None
     for index, row in enumerate(projection.rows):
         weights = projection.weights[index]
         scale = lcm(*(weight.denominator for weight in weights)) if weights else 1
@@ -134,8 +170,8 @@ def _overfull(projection: Projection, snapshot: Snapshot, reserved: list[int], i
             flow = _weighed(flows[node], whole)
             if flow <= most:
                 continue
-            least = least or _class_sums(projection, idle)
-            if flow <= _weighed(least[node], whole):
+            in_any_case = in_any_case or _class_sums(projection, idle)
+            if flow <= _weighed(in_any_case[node], whole):
                 continue
             yield Violation(
                 node=projection.node_ids[node],

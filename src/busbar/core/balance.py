@@ -9,7 +9,7 @@ from busbar.core.depot import FairIn
 from busbar.core.fill import Demand, bind_leaves, fill_tree
 from busbar.core.projection import Projection
 from busbar.core.rooms import Rooms, rooms
-from busbar.core.snapshot import Snapshot
+from busbar.core.snapshot import Snapshot, least
 from busbar.core.strategies import STRATEGIES, Strategy, turn_due
 
 
@@ -68,18 +68,19 @@ def demand_of(projection: Projection, snapshot: Snapshot) -> Demand:
     reachable = projection.in_service & ~snapshot.out_of_reach
     wants = snapshot.present & (snapshot.request > 0) & reachable
     # A request below the minimum counts as the minimum, so that a tapering vehicle is not cut off.
-    wanted = np.where(wants, np.maximum(snapshot.request, projection.minimum), 0)
+    minimum = least(projection, snapshot)
+    wanted = np.where(wants, np.maximum(snapshot.request, minimum), 0)
     idle = np.where(projection.in_service, np.maximum(projection.fallback, snapshot.committed), 0)
     stopped = np.isfinite(snapshot.stopped_ago_s) & ~snapshot.charging & ~turn_due(snapshot)
     return Demand(
         wanted=wanted,
         # A minimum above the rating is refused when a depot is read; here it can be given nothing.
-        request=np.where(projection.minimum <= projection.max_rating, np.minimum(wanted, projection.max_rating), 0),
+        request=np.where(minimum <= projection.max_rating, np.minimum(wanted, projection.max_rating), 0),
         idle=idle,
         needs_margin=stopped,
         reachable=reachable,
         max_rating=projection.max_rating,
-        minimum=projection.minimum,
+        minimum=minimum,
         step=projection.step,
         steps_first=projection.steps_first,
         steps_last=projection.steps_last,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from busbar.core.depot import ChargePoint, Connector, CurrentKind
+from busbar.core.depot import ChargePoint, Connector, CurrentKind, Sharing
 from busbar.core.errors import Problem
 from busbar.core.nearest import KnownNames, suggestion
 from busbar.core.units import LARGEST, PHASES, Phase, format_ma, format_w
@@ -50,6 +50,7 @@ def check_charge_point(
         return
     # From here on everything depends on whether numbers are amperes or watts.
     yield from _check_number(unit.max_rating, f"{path}.max_rating", unit.current, broken)
+    yield from _check_sharing(unit, path, broken)
     is_ac = unit.current is CurrentKind.AC
     if is_ac and f"{path}.efficiency" not in broken and 1 <= unit.efficiency_permille < 1000:
         yield Problem(
@@ -70,6 +71,43 @@ def check_charge_point(
         if connector_path not in broken:
             yield from _check_values(connector, connector_path, unit.current, broken)
             yield from _check_wires(connector, connector_path, unit, phases, broken)
+
+
+def _check_sharing(unit: ChargePoint, path: str, broken: frozenset[str]) -> Iterator[Problem]:
+    """How many may run at once, and in which parts power comes."""
+    count, outputs = len(unit.connectors), unit.outputs
+    if outputs is not None and not {f"{path}.outputs", f"{path}.connectors"} & broken:
+        if not 1 <= outputs <= max(1, count):
+            yield Problem(
+                path=f"{path}.outputs",
+                value=str(outputs),
+                rule=f"From 1 to {count} of its {count} connectors can run at once."
+                if count > 1
+                else "It has one connector, so one runs at a time.",
+                fix="Leave `outputs` out where all of them can.",
+            )
+        elif unit.sharing is Sharing.SEQUENTIAL and outputs > 1:
+            yield Problem(
+                path=f"{path}.outputs",
+                value=str(outputs),
+                rule="`sequential` serves one vehicle after the other, so one connector runs at a time.",
+                fix="Leave `outputs` out, or write `sharing: parallel`.",
+            )
+    size = unit.module_size
+    if size is None or f"{path}.module_size" in broken:
+        return
+    text, rating = format_w(size), format_w(unit.max_rating)
+    if unit.current is CurrentKind.AC:
+        rule, fix = "Only DC charge points have power modules.", "Leave `module_size` out."
+    elif size < 1:
+        rule, fix = "A power module has some power.", "Write for example `25 kW`, or leave `module_size` out."
+    elif f"{path}.max_rating" not in broken and unit.max_rating % size:
+        rule = f"max_rating ({rating}) is not a whole number of modules."
+        nearest = unit.max_rating // max(1, round(unit.max_rating / size))
+        fix = f"Write for example `module_size: {format_w(nearest)}`, or correct max_rating."
+    else:
+        return
+    yield Problem(path=f"{path}.module_size", value=text, rule=rule, fix=fix)
 
 
 def _text(value: int, current: CurrentKind) -> str:

@@ -20,6 +20,17 @@ class Leaves(StrEnum):
     CHARGE_POINT = "charge_point"
 
 
+class Sharing(StrEnum):
+    """How a charge point with several vehicles divides what it is given among its own connectors."""
+
+    PARALLEL = "parallel"
+    """Evenly, at the same time; what one cannot use goes to the others."""
+    SEQUENTIAL = "sequential"
+    """One vehicle after the other, in order of arrival."""
+    UNVERIFIED = "unverified"
+    """Not known: it may apply a limit for the whole unit to every connector."""
+
+
 class FairIn(StrEnum):
     """The unit in which shares are compared."""
 
@@ -85,6 +96,12 @@ class ChargePoint:
     """What the unit draws by itself; counts as base load of its circuit."""
     in_service: bool = True
     """False: isolated or not yet built, by a named person's word; counts nothing."""
+    sharing: Sharing | None = None
+    """How it shares among its connectors; None: not said, which is `unverified` where it has several."""
+    module_size: int | None = None
+    """DC: W of one power module, where an output is fed by whole modules; None: it may take any part."""
+    outputs: int | None = None
+    """How many connectors may run at once; None: all of them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

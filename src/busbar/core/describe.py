@@ -16,6 +16,7 @@ from busbar.core.projection import NodeKind, Projection
 from busbar.core.rooms import Headroom, Rooms, headroom, rooms
 from busbar.core.rows import TOTAL
 from busbar.core.snapshot import Mode, Snapshot
+from busbar.core.split import split_one
 from busbar.core.units import PHASES
 
 ROW_KEYS = ("L1_ma", "L2_ma", "L3_ma", "total_w")
@@ -49,6 +50,23 @@ class Binding:
     def document(self) -> dict[str, str | None]:
         """As in the allocation contract."""
         return {"node": self.node, "row": self.row, "limit": self.limit, "reason": self.reason}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """What one connector is given of its charge point's setpoint."""
+
+    connector: str
+    request: int
+    setpoint: int
+
+    def document(self, unit: str) -> dict[str, Any]:
+        """As in the allocation and explanation documents."""
+        return {
+            "connector": self.connector,
+            "request": {"value": self.request, "unit": unit},
+            "setpoint": {"value": self.setpoint, "unit": unit},
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +110,7 @@ def bindings(
 ) -> tuple[Binding, ...]:
     """What stopped a leaf: `bound_by`, then every further row that refuses (`also_bound_by`); empty: wants nothing."""
     leaf_id = projection.leaf_ids[leaf]
-    unit = projection.node_ids[projection.parent[projection.leaf_node[leaf]]]
+    unit = projection.node_ids[projection.unit_node(leaf)]
     match int(allocation.stopped_by[leaf]):
         case Stop.NOTHING:
             return ()
@@ -118,7 +136,12 @@ def bindings(
         )
         for left, figures in refusing_rows(projection, found, allocation.reserved, leaf=leaf, more=more)
     )
-    return (*first, *named)
+    if not named and not first and (holding := int(allocation.bound_node[leaf])) >= 0:
+        # Split by its charge point: no row refuses this connector by itself, but what holds the charge point does.
+        is_unit = projection.kinds[holding] is NodeKind.CHARGE_POINT
+        limit = "max_rating" if is_unit else "default_operating_capacity"
+        return (Binding(node=projection.node_ids[holding], row=None, limit=limit, reason=reason),)
+    return tuple(dict.fromkeys((*first, *named)))
 
 
 def _own_rows(projection: Projection, leaf: int) -> Sequence[str]:
@@ -285,6 +308,7 @@ def leaf_document(
     unit = "mA" if projection.is_ac[leaf] else "W"
     setpoint = int(allocation.setpoint[leaf])
     stopped = bindings(projection, snapshot, allocation, leaf, found=found)
+    shares = shares_of(projection, snapshot, allocation, leaf)
     return {
         "leaf": projection.leaf_ids[leaf],
         "request": {"value": int(snapshot.request[leaf]), "unit": unit},
@@ -293,7 +317,23 @@ def leaf_document(
         "current_ma": list(supply_ma(projection, leaf, setpoint)),
         "bound_by": stopped[0].document() if stopped else None,
         "also_bound_by": [binding.document() for binding in stopped[1:]],
+        **({"split": [share.document(unit) for share in shares]} if shares else {}),
     }
+
+
+def shares_of(projection: Projection, snapshot: Snapshot, allocation: Allocation, leaf: int) -> tuple[Share, ...]:
+    """What each connector of a charge point is given of its setpoint; empty where nothing is known of connectors."""
+    if projection.by_connector is None or snapshot.by_connector is None:
+        return ()
+    given = split_one(projection, snapshot, leaf, int(allocation.setpoint[leaf]))
+    return tuple(
+        Share(
+            connector=projection.connectors.leaf_ids[place],
+            request=int(snapshot.by_connector.request[place]),
+            setpoint=given.get(place, 0),
+        )
+        for place in projection.connectors_of(leaf)
+    )
 
 
 def supply_w(projection: Projection, leaf: int, value: int) -> int:

@@ -1,7 +1,7 @@
 """Why a connector gets what it gets: a sentence, the chain to the root, and counterfactuals that are computed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil
 from typing import Any
@@ -10,12 +10,14 @@ import numpy as np
 
 from busbar.core.allocation import Allocation, Stop
 from busbar.core.balance import balance_in
-from busbar.core.depot import ChargePoint, CurrentKind, FairIn
-from busbar.core.describe import Binding, NodeFigures, bindings, node_figures, supply_ma, supply_w
+from busbar.core.charger import sharing_of
+from busbar.core.depot import ChargePoint, CurrentKind, FairIn, Sharing
+from busbar.core.describe import Binding, NodeFigures, Share, bindings, node_figures, shares_of, supply_ma, supply_w
 from busbar.core.flows import loads, refusing_rows, sum_below
 from busbar.core.projection import NodeKind, Projection
 from busbar.core.rooms import Rooms, headroom, rooms, with_more
-from busbar.core.snapshot import Mode, Snapshot
+from busbar.core.sharing import charge_point_of
+from busbar.core.snapshot import Mode, Snapshot, least
 from busbar.core.strategies import Strategy
 from busbar.core.units import PHASES, format_ma, format_w
 
@@ -55,13 +57,16 @@ class Counterfactual:
     setpoint: int
     """What the connector would get then, in its unit."""
     sentence: str
+    shares: Mapping[str, int] = field(default_factory=dict)
+    """Where the leaf is a charge point: connector -> what it would get."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Explanation:
-    """Why one connector gets what it gets."""
+    """Why one connector, or one charge point that shares among its own, gets what it gets."""
 
     leaf: str
+    """What was asked about."""
     unit: str
     """`mA` or `W`, of request and setpoint."""
     request: int
@@ -74,6 +79,8 @@ class Explanation:
     chain: tuple[NodeFigures, ...]
     """From the connector up to the microgrid."""
     counterfactuals: tuple[Counterfactual, ...]
+    shares: tuple[Share, ...] = ()
+    """How the charge point divides what it is given; empty where strategies share among connectors."""
 
     def document(self) -> dict[str, Any]:
         """As `busbar explain --json` prints it (`busbar/explanation/1`)."""
@@ -100,6 +107,7 @@ class Explanation:
                 }
                 for found in self.counterfactuals
             ],
+            **({"split": [share.document(self.unit) for share in self.shares]} if self.shares else {}),
         }
 
 
@@ -115,7 +123,11 @@ def explain(
     strategy: str | Strategy = "equal_share",
     fair_in: FairIn | str = FairIn.POWER,
 ) -> Explanation:
-    """Balance, and say why this connector gets what it gets. Raises KeyError for an unknown connector."""
+    """Balance, and say why this connector gets what it gets. Raises KeyError for an unknown connector.
+
+    Where strategies share among charge points, `connector` may be one of those, or a connector: what a connector gets
+    is then what its charge point makes of its own setpoint, and what binds is what binds the charge point.
+    """
     found = rooms(projection, snapshot)
     allocation = balance_in(projection, snapshot, found, strategy=strategy, fair_in=FairIn(fair_in))
     return explain_allocation(projection, snapshot, allocation, connector, found=found, strategy=strategy)
@@ -134,14 +146,14 @@ def explain_allocation(
 
     `strategy` is the one it was made with; None, where that is not known: nothing is said of what would be otherwise.
     """
-    leaf = projection.leaf_index[connector]
+    leaf = projection.leaf_of(connector)
     found = found or rooms(projection, snapshot)
     stopped = bindings(projection, snapshot, allocation, leaf, found=found)
     figures = node_figures(projection, snapshot, allocation, found=found)
     chain = tuple(figures[node] for node in projection.path(int(projection.leaf_node[leaf])))
     setpoint = int(allocation.setpoint[leaf])
-    return Explanation(
-        leaf=connector,
+    explanation = Explanation(
+        leaf=projection.leaf_ids[leaf],
         unit="mA" if projection.is_ac[leaf] else "W",
         request=int(snapshot.request[leaf]),
         setpoint=setpoint,
@@ -153,7 +165,82 @@ def explain_allocation(
         counterfactuals=()
         if strategy is None
         else tuple(_counterfactuals(projection, snapshot, allocation, leaf, found, strategy, allocation.fair_in)),
+        shares=shares_of(projection, snapshot, allocation, leaf),
     )
+    if not explanation.shares:
+        return explanation
+    place = projection.connectors.leaf_index.get(connector)
+    return _of_charge_point(projection, leaf, explanation) if place is None else _below(projection, place, explanation)
+
+
+def _of_charge_point(projection: Projection, leaf: int, explanation: Explanation) -> Explanation:
+    """With a sentence on how the charge point divides what it is given, where there is anything to divide."""
+    parts = [
+        f"{format_value(projection, leaf, share.setpoint)} for {share.connector}"
+        for share in explanation.shares
+        if share.request
+    ]
+    if not explanation.setpoint or len(explanation.shares) == 1:
+        return explanation
+    split = f"Split by the charge point{_how(projection, leaf)}: {_and(parts)}."
+    return replace(explanation, sentence=f"{explanation.sentence} {split}")
+
+
+def _below(projection: Projection, place: int, explanation: Explanation) -> Explanation:
+    """The same for one of the charge point's connectors: what it gets of it, and what binds the charge point."""
+    connectors = projection.connectors
+    name, leaf = connectors.leaf_ids[place], projection.leaf_index[explanation.leaf]
+    share = next(each for each in explanation.shares if each.connector == name)
+    given, wanted = (format_value(connectors, place, value) for value in (share.setpoint, share.request))
+    whole = format_value(projection, leaf, explanation.setpoint)
+    if not share.request:
+        sentence = f"{name} has no vehicle that wants to charge."
+    elif not explanation.setpoint:
+        sentence = f"{name} gets nothing of the {wanted} it asked for: its charge point has nothing to split."
+    elif share.setpoint:
+        of = f" of {wanted}" if share.setpoint != share.request else ""
+        sentence = f"{name} gets {given}{of}: its part of {whole}, split by the charge point{_how(projection, leaf)}."
+    else:
+        sentence = (
+            f"{name} waits for {wanted}: {whole} is split by the charge point{_how(projection, leaf)}, to others."
+        )
+    bound = explanation.bindings
+    if share.setpoint >= share.request:
+        bound = (Binding(node=name, row=None, limit="request", reason=None),) if share.request else ()
+    elif all(binding.limit == "request" for binding in bound):
+        # The charge point has all that it could use: its own rating, or who it serves at once, holds this one back.
+        bound = (Binding(node=explanation.leaf, row=None, limit="max_rating", reason="full"),)
+    return replace(
+        explanation,
+        leaf=name,
+        request=share.request,
+        setpoint=share.setpoint,
+        power_w=supply_w(connectors, place, share.setpoint),
+        current_ma=supply_ma(connectors, place, share.setpoint),
+        sentence=f"{sentence} {explanation.sentence}",
+        bindings=bound,
+        counterfactuals=tuple(
+            replace(each, setpoint=each.shares[share.connector], sentence=_for_charge_point(each, explanation.leaf))
+            for each in explanation.counterfactuals
+            if share.setpoint < share.request
+        ),
+    )
+
+
+def _for_charge_point(found: Counterfactual, name: str) -> str:
+    return f"{found.sentence.removesuffix('.')} for {name}."
+
+
+def _how(projection: Projection, leaf: int) -> str:
+    """How a charge point shares, in brackets; nothing where it has one connector."""
+    unit = charge_point_of(projection, leaf)
+    if len(unit.connectors) == 1:
+        return ""
+    return {
+        Sharing.PARALLEL: " (in parallel)",
+        Sharing.SEQUENTIAL: " (one after the other)",
+        Sharing.UNVERIFIED: " (how is not verified)",
+    }[sharing_of(unit)]
 
 
 def format_value(projection: Projection, leaf: int, value: int) -> str:
@@ -212,18 +299,18 @@ def _because(
     assert first.row is not None
     row = ROW_NAMES.index(first.row)
     limit, base = node.limit[row], node.base_load[row]
-    below = _below(projection, node.id)
+    below = _leaves_below(projection, node.id)
     weighs = np.array([weight > 0 for weight in projection.weights[row]], dtype=np.bool_)
     sharing = int(((allocation.reserved[below] > 0) & weighs[projection.leaf_class[below]]).sum())
     where = f"{_KINDS[node.kind]} {node.id}" if node.kind is not NodeKind.MICROGRID else "The microgrid"
     on_row = "in total" if first.row == "total" else f"on {first.row}"
     text = f"{where} is full {on_row}"
     if first.reason == "minimum":
-        least = format_value(projection, leaf, int(projection.minimum[leaf]))
-        text = f"{where} has no room {on_row} for its minimum of {least}"
+        needed = format_value(projection, leaf, int(least(projection, snapshot)[leaf]))
+        text = f"{where} has no room {on_row} for its minimum of {needed}"
     elif first.reason == "restart_gap":
-        least = format_value(projection, leaf, int(allocation.next_value[leaf]))
-        text = f"It was stopped for want of room; to start again it wants room for {least} {on_row} on {node.id}"
+        needed = format_value(projection, leaf, int(allocation.next_value[leaf]))
+        text = f"It was stopped for want of room; to start again it wants room for {needed} {on_row} on {node.id}"
     if node.kind is NodeKind.CHARGE_POINT and first.limit == "max_rating":
         unit = projection.subjects[projection.node_index[node.id]]
         assert isinstance(unit, ChargePoint)
@@ -234,11 +321,12 @@ def _because(
         text += ", because it is in SAFE mode (its base load is not known)"
     elif base > 0 and limit is not None:
         text += f" ({_format_row(first.row, limit)} less {_format_row(first.row, base)} of base load)"
-    others = {0: "nobody has any of it", 1: "one connector has it"}.get(sharing, f"{sharing} connectors share it")
+    leaf_name = projection.leaves.value.replace("_", " ")
+    others = {0: "nobody has any of it", 1: f"one {leaf_name} has it"}.get(sharing, f"{sharing} {leaf_name}s share it")
     return f"{text}; {others}."
 
 
-def _below(projection: Projection, node_id: str) -> slice:
+def _leaves_below(projection: Projection, node_id: str) -> slice:
     node = projection.node_index[node_id]
     return slice(int(projection.first_leaf[node]), int(projection.last_leaf[node]))
 
@@ -354,6 +442,7 @@ def _computed(
     return Counterfactual(
         raises=raises,
         setpoint=setpoint,
+        shares={share.connector: share.setpoint for share in shares_of(projection, snapshot, then, leaf)},
         sentence=f"With {_and(_said(projection, raises))}: {format_value(projection, leaf, setpoint)}.",
     )
 
@@ -379,7 +468,7 @@ def _and(parts: Sequence[str]) -> str:
 def _back_in_reach(
     projection: Projection, snapshot: Snapshot, leaf: int, strategy: str | Strategy, fair_in: FairIn
 ) -> Counterfactual:
-    unit = int(projection.parent[projection.leaf_node[leaf]])
+    unit = projection.unit_node(leaf)
     siblings = np.arange(len(projection.leaf_ids))
     here = (siblings >= projection.first_leaf[unit]) & (siblings < projection.last_leaf[unit])
     served = replace(projection, in_service=projection.in_service | here)
@@ -394,5 +483,6 @@ def _back_in_reach(
     return Counterfactual(
         raises=(),
         setpoint=setpoint,
+        shares={share.connector: share.setpoint for share in shares_of(projection, snapshot, then, leaf)},
         sentence=f"With {projection.node_ids[unit]} back in {back}: {format_value(projection, leaf, setpoint)}.",
     )

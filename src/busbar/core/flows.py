@@ -97,11 +97,12 @@ def rows_left(projection: Projection, figures: Headroom, sums: ByClass, inner: i
 def refusing_rows(
     projection: Projection, found: Rooms, reserved: Ints, *, leaf: int, more: int
 ) -> Sequence[tuple[RowRoom, Headroom]]:
-    """Going up from a leaf: every row above it on which `more` (setpoint units) does not fit."""
+    """Going up from a leaf: every row on which `more` (setpoint units) does not fit; a charge point's own included."""
     load = int(projection.leaf_class[leaf])
     refusing: list[tuple[RowRoom, Headroom]] = []
-    for node in projection.path(int(projection.parent[projection.leaf_node[leaf]])):
-        inner = int(projection.frame.inner_of[node])
+    frame = projection.frame
+    for node in projection.path(int(frame.nodes[frame.leaf_parent[leaf]])):
+        inner = int(frame.inner_of[node])
         figures = headroom(projection, found, inner)
         sums = sum_below(projection, reserved, node)
         for left in rows_left(projection, figures, sums, inner):

@@ -36,8 +36,6 @@ Bools = npt.NDArray[np.bool_]
 TOP_BITS = 61
 UNLIMITED = 1 << (TOP_BITS + 1)
 """Top limb of a room that nothing limits."""
-_HEADWAY = 16
-"""Reservations beyond this many times the ratings are refused before they get here (`adapters/files`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +50,7 @@ class Frame:
     parent: Indices
     """[M] index here of the node above; -1 for the microgrid."""
     leaf_parent: Indices
-    """[n] index here of the node right above a leaf."""
+    """[n] index here of the node right above a connector; a charge point that is a leaf is its own."""
     limits: tuple[NodeLimits, ...]
     """[M]"""
     balanced: Mapping[str, int]
@@ -227,19 +225,21 @@ def build_frame(
     phases: Sequence[tuple[Phase, ...]],
     leaf_node: Indices,
     leaf_class: Indices,
+    most: Ints,
     rows: Sequence[Row],
     classes: Sequence[LoadClass],
     groups: Sequence[RowGroup],
     totals_w: Sequence[float],
     currents_ma: Sequence[float],
 ) -> Frame:
-    """Lay out the inner nodes of a projection for the fill."""
+    """Lay out the inner nodes of a projection for the fill; `most` [n] is more than a leaf is ever asked to carry."""
     scale = scale_of(depot)
     inner = [node for node, subject in enumerate(subjects) if not isinstance(subject, Connector)]
     inner_of = np.full(len(subjects), -1, dtype=np.int32)
     inner_of[inner] = np.arange(len(inner), dtype=np.int32)
     inner_parent = np.where(parent[inner] >= 0, inner_of[parent[inner]], -1).astype(np.int32)
-    leaf_parent = inner_of[parent[leaf_node]] if len(leaf_node) else np.zeros(0, np.int32)
+    own = inner_of[leaf_node]
+    leaf_parent = np.where(own >= 0, own, inner_of[parent[leaf_node]]) if len(leaf_node) else np.zeros(0, np.int32)
     limits = tuple(
         _limits(subjects[node], scale, voltage_v=voltage_v[node], phases=phases[node], depot=depot) for node in inner
     )
@@ -253,7 +253,7 @@ def build_frame(
     phasor = _phasor_lines(inner_parent, leaf_parent, leaf_class, classes)
     units = _Units(groups=groups, rows=rows, scale=scale)
     figures = _figures(limits, base, phasor, units)
-    limbs, bits = _limbs_needed(subjects, leaf_node, leaf_class, units, figures)
+    limbs, bits = _limbs_needed(most, leaf_class, units, figures)
     weight = np.array(
         [[to_limbs(group.weights[k], limbs, bits) for group in groups] for k in range(len(classes))], dtype=np.int64
     ).reshape(len(classes), len(groups), limbs)
@@ -346,7 +346,7 @@ def _phasor_lines(
 ) -> tuple[tuple[bool, bool, bool], ...]:
     """Where several loads share a line, line-to-line ones among them: their sum is bounded by its phasor."""
     on_line = np.array([[phase in load.phases for phase in PHASES] for load in classes], dtype=np.bool_)
-    line_to_line = np.array([load.line_to_line for load in classes], dtype=np.bool_)
+    line_to_line = np.array([load.line_to_line or load.turned_deg > 0 for load in classes], dtype=np.bool_)
     if not line_to_line.any():
         return ((False, False, False),) * len(parent)
     across = np.zeros((len(parent), 3), dtype=np.bool_)
@@ -360,24 +360,18 @@ def _phasor_lines(
 
 
 def _limbs_needed(
-    subjects: Sequence[Depot | Circuit | ChargePoint | Connector],
-    leaf_node: Indices,
+    most: Ints,
     leaf_class: Indices,
     units: _Units,
     figures: Sequence[_Figures],
 ) -> tuple[int, int]:
     """Limbs and their bits: enough for everything that may ever flow, and more."""
-    most: dict[int, int] = {}
+    sums: dict[int, int] = {}
     largest = 1
-    for node, k in zip(leaf_node.tolist(), leaf_class.tolist(), strict=True):
-        connector = subjects[node]
-        assert isinstance(connector, Connector)
-        # The restart gap asks for one step above the minimum, however coarse the step.
-        margin = connector.minimum + connector.step
-        value = max(_HEADWAY * max(connector.max_rating, connector.fallback, 1), margin)
-        most[k] = most.get(k, 0) + value
+    for value, k in zip(most.tolist(), leaf_class.tolist(), strict=True):
+        sums[k] = sums.get(k, 0) + value
         largest = max(largest, value)
-    flow = max((sum(group.weights[k] * value for k, value in most.items()) for group in units.groups), default=0)
+    flow = max((sum(group.weights[k] * value for k, value in sums.items()) for group in units.groups), default=0)
     factors = [weight for group in units.groups for weight in group.weights]
     factors += [units.per_base(row) for row in range(len(units.rows))]
     factor = max(factors, default=1)

@@ -2,17 +2,17 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
+from busbar.core.charger import LeafFigures, figures_of_charge_point, figures_of_connector
 from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, Leaves
-from busbar.core.errors import NotAvailableError
 from busbar.core.frame import Frame, build_frame
-from busbar.core.rows import TOTAL, LoadClass, Row, RowGroup, group_rows, rows_for, weight
+from busbar.core.rows import TOTAL, LoadClass, Row, RowGroup, group_rows, rows_for, united, weight
 from busbar.core.units import PHASES, Phase
 from busbar.core.wiring import circuit_phases, circuit_voltages
 
@@ -63,9 +63,11 @@ class Projection:
     """[n] unit of request and setpoint: mA per phase where true, W at the vehicle where false."""
     max_rating: Ints
     minimum: Ints
-    """[n] the smallest value above 0 it takes."""
+    """[n] the smallest value above 0 it takes; of a charge point a snapshot may say more (`snapshot.least`)."""
     step: Ints
     fallback: Ints
+    rating: Ints
+    """[n] its maximum rating, or that of the charge point it belongs to where that is less."""
     in_service: Bools
     steps_first: Indices
     """[n] the only values it takes are allowed_steps[steps_first:steps_last]; an empty range: every multiple."""
@@ -79,10 +81,36 @@ class Projection:
     """Per row, per load class: exactly what one unit of setpoint puts there."""
     frame: Frame
     """The inner nodes and their room, as the fill counts them."""
+    by_connector: "Projection | None" = None
+    """Where the leaves are charge points: the same depot cut at its connectors; None: the leaves are connectors."""
+    first_connector: Indices
+    """[n + 1] a leaf's connectors are first_connector[leaf] up to, not including, first_connector[leaf + 1], counted
+    as leaves of `connectors`."""
+
+    @property
+    def connectors(self) -> "Projection":
+        """The same depot cut at its connectors: where sessions are, whatever strategies share among."""
+        return self.by_connector or self
 
     def children(self, node: int) -> Iterator[int]:
         """Indices of the nodes right below, in order."""
         return (int(child) for child in np.flatnonzero(self.parent == node))
+
+    def leaf_of(self, name: str) -> int:
+        """The leaf of this name, or the one that shares among the connector of this name. Raises KeyError."""
+        if name in self.leaf_index:
+            return self.leaf_index[name]
+        connector = self.connectors.leaf_index[name]
+        return int(np.searchsorted(self.first_connector, connector, side="right")) - 1
+
+    def connectors_of(self, leaf: int) -> range:
+        """A leaf's connectors, as leaves of `connectors`."""
+        return range(int(self.first_connector[leaf]), int(self.first_connector[leaf + 1]))
+
+    def unit_node(self, leaf: int) -> int:
+        """The charge point that a leaf is or belongs to."""
+        node = int(self.leaf_node[leaf])
+        return node if self.kinds[node] is NodeKind.CHARGE_POINT else int(self.parent[node])
 
     def path(self, node: int) -> Iterator[int]:
         """The node and everything above it, up to the microgrid."""
@@ -94,12 +122,13 @@ class Projection:
 def project(depot: Depot, *, leaves: Leaves | str = Leaves.CONNECTOR) -> Projection:
     """Lay a checked depot out as power nodes. Pure: nothing is stored.
 
-    The order of records in the depot does not matter. Raises NotAvailableError for charger-based leaves.
+    The order of records in the depot does not matter. Where the leaves are charge points, nothing lies below them; what
+    they share among is found in `Projection.connectors`.
     """
-    if Leaves(leaves) is Leaves.CHARGE_POINT:
-        raise NotAvailableError("charger-based leaves (charge_point) are not available yet; use connector")
-    layout = _lay_out(depot)
-    return _with_rows(depot, layout)
+    by_connector = _with_rows(depot, Leaves.CONNECTOR)
+    if Leaves(leaves) is Leaves.CONNECTOR:
+        return by_connector
+    return replace(_with_rows(depot, Leaves.CHARGE_POINT), by_connector=by_connector)
 
 
 @dataclass(slots=True)
@@ -135,7 +164,7 @@ def _natural(text: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part)
 
 
-def _lay_out(depot: Depot) -> _Layout:
+def _lay_out(depot: Depot, lowest: NodeKind) -> _Layout:
     voltages, phases = circuit_voltages(depot), circuit_phases(depot)
     circuits: dict[str | None, list[Circuit]] = {}
     charge_points: dict[str, list[ChargePoint]] = {}
@@ -153,14 +182,17 @@ def _lay_out(depot: Depot) -> _Layout:
         kind = NodeKind.GRID_CONNECTION if parent == root else NodeKind.CIRCUIT
         node = layout.add(circuit.id, kind, parent, circuit, voltages[circuit.id], phases[circuit.id])
         for charge_point in charge_points.get(circuit.id, []):
-            _add_charge_point(layout, charge_point, node)
+            unit = layout.add(
+                charge_point.id, NodeKind.CHARGE_POINT, node, charge_point, layout.voltage_v[node], layout.phases[node]
+            )
+            if lowest is NodeKind.CONNECTOR:
+                _add_connectors(layout, charge_point, unit)
         waiting += [(child, node) for child in circuits.get(circuit.id, [])]
     return layout
 
 
-def _add_charge_point(layout: _Layout, charge_point: ChargePoint, circuit: int) -> None:
-    voltage, phases = layout.voltage_v[circuit], layout.phases[circuit]
-    node = layout.add(charge_point.id, NodeKind.CHARGE_POINT, circuit, charge_point, voltage, phases)
+def _add_connectors(layout: _Layout, charge_point: ChargePoint, node: int) -> None:
+    voltage = layout.voltage_v[node]
     is_ac = charge_point.current is CurrentKind.AC
     for connector in sorted(charge_point.connectors, key=lambda connector: _natural(connector.id)):
         wired = connector.phases if is_ac else PHASES
@@ -182,27 +214,44 @@ def _load_class(charge_point: ChargePoint, connector: Connector, voltage_v: int)
     )
 
 
-def _smallest_value(connector: Connector) -> int:
-    """The minimum, or the smallest listed step above it: what a leaf has to be given to be given anything."""
-    if connector.steps:
-        return min(value for value in connector.steps if value >= max(1, connector.minimum))
-    return connector.minimum
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    node: int
+    unit: ChargePoint
+    load: LoadClass
+    figures: LeafFigures
+    connectors: int
 
 
-def _with_rows(depot: Depot, layout: _Layout) -> Projection:
-    leaf_nodes = [node for node, kind in enumerate(layout.kinds) if kind is NodeKind.CONNECTOR]
-    connectors: list[Connector] = []
-    units: list[ChargePoint] = []
+def _leaves_of(layout: _Layout, lowest: NodeKind) -> Iterator[_Leaf]:
+    """Every connector, or every charge point where those are the lowest nodes."""
+    # Charge points of one make are alike but for their ids.
+    known: dict[object, tuple[LoadClass, LeafFigures]] = {}
+    for node, kind in enumerate(layout.kinds):
+        if kind is not lowest:
+            continue
+        subject, voltage_v = layout.subjects[node], layout.voltage_v[node]
+        if isinstance(subject, Connector):
+            unit = layout.subjects[layout.parent[node]]
+            assert isinstance(unit, ChargePoint)
+            figures = figures_of_connector(subject, unit)
+            yield _Leaf(node, unit, _load_class(unit, subject, voltage_v), figures, 1)
+            continue
+        assert isinstance(subject, ChargePoint)
+        alike = (replace(subject, id="", name=None, circuit=""), voltage_v)
+        if alike not in known:
+            loads = [_load_class(subject, connector, voltage_v) for connector in subject.connectors]
+            known[alike] = (united(loads), figures_of_charge_point(subject))
+        yield _Leaf(node, subject, *known[alike], len(subject.connectors))
+
+
+def _with_rows(depot: Depot, leaves: Leaves) -> Projection:
+    lowest = NodeKind.CONNECTOR if leaves is Leaves.CONNECTOR else NodeKind.CHARGE_POINT
+    layout = _lay_out(depot, lowest)
+    leaf = list(_leaves_of(layout, lowest))
+    leaf_nodes, figures = [each.node for each in leaf], [each.figures for each in leaf]
     classes: dict[LoadClass, int] = {}
-    leaf_class: list[int] = []
-    for node in leaf_nodes:
-        connector, unit = layout.subjects[node], layout.subjects[layout.parent[node]]
-        assert isinstance(connector, Connector)
-        assert isinstance(unit, ChargePoint)
-        connectors.append(connector)
-        units.append(unit)
-        load = _load_class(unit, connector, layout.voltage_v[node])
-        leaf_class.append(classes.setdefault(load, len(classes)))
+    leaf_class = [classes.setdefault(each.load, len(classes)) for each in leaf]
     found = tuple(classes)
     rows = rows_for(found)
     weights = tuple(
@@ -217,11 +266,11 @@ def _with_rows(depot: Depot, layout: _Layout) -> Projection:
     classes_of_leaves = np.array(leaf_class, dtype=np.int32)
     leaf_node = np.array(leaf_nodes, dtype=np.int32)
     first, last = _leaf_ranges(parent, leaf_node)
-    steps = [[value for value in connector.steps if value >= _smallest_value(connector)] for connector in connectors]
+    steps = [each.steps for each in figures]
     ends = np.cumsum([len(values) for values in steps], dtype=np.int32) if steps else np.zeros(0, np.int32)
     return Projection(
         depot=depot,
-        leaves=Leaves.CONNECTOR,
+        leaves=leaves,
         node_ids=tuple(layout.ids),
         kinds=tuple(layout.kinds),
         parent=parent,
@@ -235,15 +284,17 @@ def _with_rows(depot: Depot, layout: _Layout) -> Projection:
         leaf_index={layout.ids[node]: leaf for leaf, node in enumerate(leaf_nodes)},
         leaf_node=leaf_node,
         leaf_class=classes_of_leaves,
-        is_ac=np.array([unit.current is CurrentKind.AC for unit in units], dtype=np.bool_),
-        max_rating=np.array([connector.max_rating for connector in connectors], dtype=np.int64),
-        minimum=np.array([_smallest_value(connector) for connector in connectors], dtype=np.int64),
-        step=np.array([connector.step for connector in connectors], dtype=np.int64),
-        fallback=np.array([connector.fallback for connector in connectors], dtype=np.int64),
-        in_service=np.array([unit.in_service for unit in units], dtype=np.bool_),
+        is_ac=np.array([each.unit.current is CurrentKind.AC for each in leaf], dtype=np.bool_),
+        max_rating=np.array([each.max_rating for each in figures], dtype=np.int64),
+        minimum=np.array([each.minimum for each in figures], dtype=np.int64),
+        step=np.array([each.step for each in figures], dtype=np.int64),
+        fallback=np.array([each.fallback for each in figures], dtype=np.int64),
+        rating=np.array([each.rating for each in figures], dtype=np.int64),
+        in_service=np.array([each.unit.in_service for each in leaf], dtype=np.bool_),
         steps_first=(ends - np.array([len(values) for values in steps], dtype=np.int32)).astype(np.int32),
         steps_last=ends.astype(np.int32),
         allowed_steps=np.array([value for values in steps for value in values], dtype=np.int64),
+        first_connector=np.cumsum([0, *(each.connectors for each in leaf)], dtype=np.int32),
         rows=rows,
         classes=found,
         groups=groups,
@@ -256,6 +307,7 @@ def _with_rows(depot: Depot, layout: _Layout) -> Projection:
             phases=layout.phases,
             leaf_node=leaf_node,
             leaf_class=classes_of_leaves,
+            most=np.array([each.most for each in figures], dtype=np.int64),
             rows=rows,
             classes=found,
             groups=groups,

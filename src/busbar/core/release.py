@@ -32,7 +32,7 @@ class Ratings:
 
 def ratings_of(projection: Projection) -> Ratings:
     """The ratings of a projection's charge points."""
-    nodes = projection.parent[projection.leaf_node]
+    nodes = np.array([projection.unit_node(leaf) for leaf in range(len(projection.leaf_ids))], dtype=np.int64)
     is_first = np.diff(nodes, prepend=-1) != 0
     first = np.flatnonzero(is_first)
     ends = [*first.tolist(), len(nodes)][1:]

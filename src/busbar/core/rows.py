@@ -5,7 +5,7 @@ line-to-line loads adds a handful of directions in which its phasor sum is bound
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import acos, ceil, cos, degrees, floor, gcd, lcm, radians
 
@@ -41,6 +41,9 @@ class LoadClass:
     """Of the circuit it hangs on, line to line."""
     efficiency_permille: int
     power_factor_permille: int
+    turned_deg: int = 0
+    """How far parts of it may be turned from star, each way: 30 for a charge point as one load whose connectors sit
+    on the lines differently, line-to-line ones among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +57,30 @@ class RowGroup:
     """Per load class: units of the group per unit of setpoint, whole."""
 
 
+def united(loads: Sequence[LoadClass]) -> LoadClass:
+    """The load class of a charge point whose setpoint caps what its connectors put on every line together.
+
+    On no row is it lighter than any division of that setpoint over the connectors, which are all at one voltage, of
+    one power factor and all AC or all DC. Alike ones stay what they are. Otherwise every line that any of them sits
+    on may carry the whole setpoint, driven by the voltage to neutral, which is more than half of that between lines.
+    """
+    first = loads[0]
+    if all(load == first for load in loads):
+        return first
+    return replace(
+        first,
+        phases=tuple(phase for phase in PHASES if any(phase in load.phases for load in loads)),
+        line_to_line=False,
+        turned_deg=30 if any(load.line_to_line for load in loads) else 0,
+    )
+
+
 def rows_for(classes: Sequence[LoadClass]) -> tuple[Row, ...]:
     """The four rows, and the directions of every line that carries a line-to-line load."""
     rows = [*(Row(label=phase.value) for phase in PHASES), Row(label="total")]
     for phase in PHASES:
         on_line = [load for load in classes if phase in load.phases]
-        if not any(load.line_to_line for load in on_line):
+        if not any(load.line_to_line or load.turned_deg for load in on_line):
             continue
         widest = 30 + max(_swing_deg(load) for load in on_line)
         # Within a half plane every sum stays between its outermost parts; beyond it all directions are open.
@@ -102,7 +123,7 @@ def weight(load: LoadClass, row: int, rows: Sequence[Row], *, nominal_v: int, ma
     direction = rows[row].direction_deg
     if direction is None:
         return current
-    return current * _largest_cosine(connection_deg(load, phase) - direction, _swing_deg(load))
+    return current * _largest_cosine(connection_deg(load, phase) - direction, _swing_deg(load) + load.turned_deg)
 
 
 def _total_w(load: LoadClass, margin_permille: int) -> Fraction:

@@ -1,13 +1,14 @@
 """The snapshot: what is wanted, and what is known, at one instant; arrays in leaf order."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
+from busbar.core import sharing
 from busbar.core.limits import Caps
 from busbar.core.projection import NodeKind, Projection
 from busbar.core.units import Amount
@@ -88,6 +89,20 @@ class Snapshot:
     """Node id -> mode, where it is not NORMAL."""
     envelopes: Mapping[str, Caps] = field(default_factory=dict)
     """Node id -> the limit from outside in force now; several, in different units, where all of them hold."""
+    minimum: Ints | None = None
+    """The smallest value above 0 that each leaf can be given now; None: the projection's. Ask `least`."""
+    by_connector: "Snapshot | None" = None
+    """Where the leaves are charge points: what was said of their connectors; None: nothing was."""
+
+    @property
+    def connectors(self) -> "Snapshot":
+        """The same by connector, where the leaves are charge points and anything is said of connectors."""
+        return self.by_connector or self
+
+
+def least(projection: Projection, snapshot: Snapshot) -> Ints:
+    """[n] the smallest value above 0 that each leaf can be given now; the only place to ask."""
+    return projection.minimum if snapshot.minimum is None else snapshot.minimum
 
 
 def snapshot_from_arrays(
@@ -98,13 +113,15 @@ def snapshot_from_arrays(
     base_load: Mapping[str, Amount] | None = None,
     modes: Mapping[str, Mode] | None = None,
     envelopes: Mapping[str, Caps] | None = None,
+    minimum: npt.NDArray[np.generic] | None = None,
     **columns: npt.NDArray[np.generic],
 ) -> Snapshot:
     """A snapshot from arrays in leaf order; what is not given is unknown (times), 0 (priority) or 1 (weight).
 
-    `columns` are further fields of `Snapshot` by name. Where `present` is not given, a leaf with a request
-    above 0 has a vehicle. Raises ValueError for a wrong shape, a negative request or commitment, one far beyond the
-    rating, a weight that is not positive, and a node that is unknown or that the value says nothing about.
+    `minimum` is what each leaf has to be given to be given anything, where that is not the projection's. `columns` are
+    further fields of `Snapshot` by name. Where `present` is not given, a leaf with a request above 0 has a vehicle.
+    Raises ValueError for a wrong shape, a negative request, minimum or commitment, a commitment far beyond the rating,
+    a weight that is not positive, and a node that is unknown or that the value says nothing about.
     """
     n = len(projection.leaf_ids)
     unknown = np.full(n, np.nan)
@@ -131,11 +148,13 @@ def snapshot_from_arrays(
         raise ValueError(f"a snapshot has no column {sorted(unexpected)}; it has {sorted(values)}")
     for name, given in columns.items():
         values[name] = np.asarray(given, dtype=values[name].dtype)
-    for name, column in {"request": request, **values}.items():
+    least_given = None if minimum is None else np.asarray(minimum, dtype=np.int64)
+    numbers = {"request": request} if least_given is None else {"request": request, "minimum": least_given}
+    for name, column in {**numbers, **values}.items():
         if column.shape != (n,):
             raise ValueError(f"{name} has shape {column.shape}; the projection has {n} leaves")
-    if (request < 0).any() or np.less(values["committed"], 0).any():
-        raise ValueError("a request or a commitment is negative")
+    if any(np.less(column, 0).any() for column in (*numbers.values(), values["committed"])):
+        raise ValueError("a request, a minimum or a commitment is negative")
     weight = values["weight"].astype(np.float64)
     if not (np.isfinite(weight) & (weight > 0)).all():
         raise ValueError("a weight is not a positive, finite number")
@@ -152,6 +171,7 @@ def snapshot_from_arrays(
         base_load=dict(base_load or {}),
         modes=dict(modes or {}),
         envelopes=dict(envelopes or {}),
+        minimum=least_given,
         **values,  # type: ignore[arg-type]
     )
 
@@ -181,8 +201,9 @@ def snapshot_from_sessions(
 ) -> Snapshot:
     """A snapshot from one record per vehicle; `committed` maps connectors out of reach to mA or W.
 
-    Raises KeyError for a connector the projection does not have.
+    Sessions are on connectors whatever the leaves are. Raises KeyError for a connector the projection does not have.
     """
+    whole, projection = projection, projection.connectors
     n = len(projection.leaf_ids)
     request = np.zeros(n, dtype=np.int64)
     columns: dict[str, npt.NDArray[np.generic]] = {
@@ -213,7 +234,7 @@ def snapshot_from_sessions(
         leaf = projection.leaf_index[connector]
         columns["out_of_reach"][leaf] = True
         columns["committed"][leaf] = value
-    return snapshot_from_arrays(
+    found = snapshot_from_arrays(
         projection,
         at=at,
         request=request,
@@ -222,6 +243,13 @@ def snapshot_from_sessions(
         envelopes=envelopes,
         **columns,
     )
+    return on_charge_points(whole, found) if whole.by_connector else found
+
+
+def on_charge_points(projection: Projection, by_connector: Snapshot) -> Snapshot:
+    """A snapshot of connectors as one of the charge points they belong to: one demand each (`sharing`)."""
+    columns = sharing.by_charge_point(projection, vars(by_connector))
+    return replace(by_connector, by_connector=by_connector, **columns)  # type: ignore[arg-type]
 
 
 _TIMES = ("arrived_ago_s", "departs_in_s", "charging_for_s", "waiting_for_s", "stopped_ago_s")

@@ -69,7 +69,8 @@ def least_laxity(projection: Projection, snapshot: Snapshot) -> Ranking:
     Laxity is the time until departure less the time the energy needed takes at the most the vehicle can use; vehicles
     without both are served when the others have what they can use.
     """
-    most_w = np.maximum(snapshot.request * projection.frame.total_w[projection.leaf_class], _SOONEST_FULL_W)
+    most = np.minimum(snapshot.request, projection.rating)
+    most_w = np.maximum(most * projection.frame.total_w[projection.leaf_class], _SOONEST_FULL_W)
     laxity_s = snapshot.departs_in_s - snapshot.energy_needed_wh * 3600.0 / most_w
     known = np.isfinite(laxity_s)
     return _ranking(

@@ -13,7 +13,7 @@ from busbar.core.allocation import Verdict
 from busbar.core.depot import FairIn
 from busbar.core.projection import Projection
 from busbar.core.rows import TOTAL
-from busbar.core.snapshot import TURN_S, Snapshot
+from busbar.core.snapshot import TURN_S, Snapshot, least
 from busbar.core.strategies import STRATEGIES, Strategy
 from busbar.core.twin_limits import ZERO, twin_available
 
@@ -147,9 +147,9 @@ def _leaves(
     """Every leaf, and those that want something by tier and order."""
     ranking = strategy(projection, snapshot)
     leaves = []
-    for index, node in enumerate(projection.leaf_node):
-        connector, in_service = projection.subjects[node], bool(projection.in_service[index])
-        minimum = int(projection.minimum[index])
+    for index, minimum in enumerate(least(projection, snapshot).tolist()):
+        in_service = bool(projection.in_service[index])
+        steps = projection.allowed_steps[projection.steps_first[index] : projection.steps_last[index]]
         wants = in_service and snapshot.present[index] and not snapshot.out_of_reach[index]
         request = int(snapshot.request[index]) if wants and minimum <= projection.max_rating[index] else 0
         load = int(projection.leaf_class[index])
@@ -162,7 +162,7 @@ def _leaves(
                 request=min(max(request, minimum), int(projection.max_rating[index])) if request > 0 else 0,
                 minimum=minimum,
                 step=int(projection.step[index]),
-                steps=tuple(value for value in connector.steps if value >= minimum),
+                steps=tuple(steps.tolist()),
                 idle=max(int(projection.fallback[index]), int(snapshot.committed[index])) if in_service else 0,
                 # Stopped for want of room, and its turn has not come.
                 needs_margin=bool(isfinite(snapshot.stopped_ago_s[index]) and not snapshot.charging[index] and not due),

@@ -199,14 +199,15 @@ def _assumed(projection: Projection, node: int) -> Load:
 
 def _lines_bounded_as_phasor(projection: Projection) -> list[tuple[bool, bool, bool]]:
     """[N] lines that several loads share, line-to-line ones among them: their phasor sum is bounded, not the plain."""
-    if not any(load.line_to_line for load in projection.classes):
+    if not any(load.line_to_line or load.turned_deg for load in projection.classes):
         return [(False, False, False)] * len(projection.node_ids)
     sharing = [[0, 0, 0] for _ in projection.node_ids]
     line_to_line = [[False, False, False] for _ in projection.node_ids]
     for node, load in zip(projection.leaf_node, projection.leaf_class, strict=True):
         found = projection.classes[load]
         sharing[node] = [int(phase in found.phases) for phase in PHASES]
-        line_to_line[node] = [found.line_to_line and phase in found.phases for phase in PHASES]
+        is_turned = found.line_to_line or found.turned_deg > 0
+        line_to_line[node] = [is_turned and phase in found.phases for phase in PHASES]
     for node in range(len(sharing) - 1, 0, -1):
         parent = projection.parent[node]
         for line in range(3):

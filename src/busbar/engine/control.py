@@ -17,7 +17,7 @@ from busbar.core.metering import Cause
 from busbar.core.projection import Projection, project
 from busbar.core.rooms import rooms
 from busbar.core.rows import TOTAL
-from busbar.core.snapshot import Bools, Ints, Mode, Session, Snapshot, snapshot_from_sessions
+from busbar.core.snapshot import Bools, Ints, Mode, Session, Snapshot, on_charge_points, snapshot_from_sessions
 from busbar.engine.beliefs import beliefs, believed_fallback, when_answered
 from busbar.engine.breach_record import BreachRecord
 from busbar.engine.cycle import Cycle
@@ -83,7 +83,9 @@ class Control:
     ) -> None:
         self.stored_depot = depot
         self.timing = timing
-        self.projection: Projection = project(depot, leaves=depot.leaves)
+        self.shared: Projection = project(depot, leaves=depot.leaves)
+        """What the strategy shares among. Vehicles, orders and meters are by connector in any case."""
+        self.projection: Projection = self.shared.connectors
         self.dispatch = Dispatch(self.projection, timing, order_ids=order_ids)
         self.vehicles = Vehicles(self.projection)
         self.metering = Metering(self.projection, now_s=now_s, timing=timing, base_load_rules=_base_load_rules(timing))
@@ -100,6 +102,8 @@ class Control:
         self._stopped: dict[int, str] = {}
         self._withheld: frozenset[str] = frozenset()
         self._safe: frozenset[str] = frozenset()
+        self._is_switching = False
+        """What shares, and how, has just been changed: the cycle that switches raises nothing."""
         self._alarms = _alarms(self.projection)
 
     # The depot and what people ordered
@@ -116,13 +120,17 @@ class Control:
     def use(self, depot: Depot, *, now_s: float) -> None:
         """Go on with an edited depot; what is known of what stays is carried over. Raises BusbarError, changing
         nothing, where it cannot be laid out."""
+        before = self.stored_depot
         self._lay_out(depot, self._isolated, now_s)
         self.stored_depot = depot
+        if (depot.strategy, depot.leaves, depot.fair_in) != (before.strategy, before.leaves, before.fair_in):
+            self._is_switching = True
 
     def _lay_out(self, depot: Depot, isolated: frozenset[str], now_s: float) -> None:
         units = tuple(replace(unit, in_service=False) if unit.id in isolated else unit for unit in depot.charge_points)
-        projection = project(replace(depot, charge_points=units), leaves=depot.leaves)
-        self.projection, self._isolated, self.before = projection, isolated, None
+        shared = project(replace(depot, charge_points=units), leaves=depot.leaves)
+        projection = shared.connectors
+        self.shared, self.projection, self._isolated, self.before = shared, projection, isolated, None
         self.dispatch.use(projection)
         self.vehicles.use_projection(projection)
         self.metering.use(projection, now_s=now_s)
@@ -229,7 +237,7 @@ class Control:
     # The cycle
 
     def look(self, at: datetime, now_s: float) -> Snapshot:
-        """What is wanted, and what is known, now."""
+        """What is wanted, and what is known, now; by what the strategy shares among."""
         projection, reserved = self.projection, self.dispatch.reservations(now_s)
         self.vehicles.given(self.dispatch.given(), now_s)
         self.metered = self.metering.cycle(
@@ -248,12 +256,13 @@ class Control:
                 node: amount for node, amount in in_force(self.envelopes, at).items() if node in projection.node_index
             },
         )
-        return replace(
+        snapshot = replace(
             snapshot,
             request=np.minimum(snapshot.request, reserved.at_most),
             out_of_reach=reserved.out_of_reach,
             committed=reserved.committed,
         )
+        return snapshot if self.shared.by_connector is None else on_charge_points(self.shared, snapshot)
 
     def has_unheard_meters(self, now_s: float) -> bool:
         """Whether a metered node is not believed yet, because it has hardly spoken since the start."""
@@ -282,11 +291,12 @@ class Control:
             )
         )
         self.dispatch.aim(cycle.setpoint, found=rooms(projection, cycle.snapshot), frozen=self._frozen(), now_s=now_s)
+        self._is_switching = False
         record = replace(
             cycle.record,
             outcome=self._outcome(cycle),
             setpoints=self.dispatch.news(),
-            inputs=inputs_of(projection, cycle, self.metered.conditions),
+            inputs=inputs_of(cycle, self.metered.conditions),
         )
         return replace(cycle, record=record)
 
@@ -305,6 +315,7 @@ class Control:
             projection=projection,
             snapshot=cycle.snapshot,
             allocation=cycle.allocation,
+            shared=cycle.shared,
             setpoint=cycle.setpoint.copy(),
             record=cycle.record,
             committed=dispatch.committed(),
@@ -330,7 +341,7 @@ class Control:
     def _frozen(self) -> Bools:
         """[n] leaves that are not to be raised: below a silent meter, or watched by a commissioning test."""
         projection = self.projection
-        frozen = np.zeros(len(projection.leaf_ids), dtype=np.bool_)
+        frozen = np.full(len(projection.leaf_ids), self._is_switching, dtype=np.bool_)
         for node_id in self.metered.no_raise | self.watching.frozen:
             node = projection.node_index[node_id]
             frozen[projection.first_leaf[node] : projection.last_leaf[node]] = True

@@ -14,10 +14,20 @@ from busbar.core.describe import bindings, supply_w
 from busbar.core.projection import Projection
 from busbar.core.rooms import Rooms, rooms
 from busbar.core.snapshot import Ints, Snapshot
+from busbar.core.spread import spread
 from busbar.core.strategies import Strategy
 from busbar.engine.cut import cut_to_fit
 from busbar.engine.ports import AllocationRecord, CycleOutcome, CycleRecord
 from busbar.engine.states import node_states
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """A balance among charge points."""
+
+    projection: Projection
+    snapshot: Snapshot
+    allocation: Allocation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +41,8 @@ class Cycle:
     """[n] what holds from now on: the allocation's, or what was running and still fits."""
     record: CycleRecord
     """What is kept. Allocations and node states are empty where the outcome is UNCHANGED."""
+    shared: "Shared | None" = None
+    """What it was among charge points, where those share; the rest is by connector. None: connectors share."""
 
     @property
     def is_worth_keeping(self) -> bool:
@@ -58,6 +70,44 @@ def run_cycle(
     allocation = balance(projection, snapshot, strategy=strategy, fair_in=fair_in)
     cycle = conclude(projection, snapshot, allocation, number=number, trigger=trigger, before=before)
     return replace(cycle, record=replace(cycle.record, duration_us=clock_us() - began_us))
+
+
+def run_cycle_to_connectors(
+    projection: Projection,
+    snapshot: Snapshot,
+    *,
+    number: int,
+    trigger: str,
+    clock_us: Callable[[], int],
+    strategy: str | Strategy = "equal_share",
+    fair_in: FairIn = FairIn.POWER,
+    before: Cycle | None = None,
+) -> Cycle:
+    """As `run_cycle`; where charge points share, each part is split among its connectors, and the cycle is theirs.
+
+    What is audited, recorded and sent is by connector in any case. `before` is a cycle by connector too.
+    """
+    if projection.by_connector is None:
+        return run_cycle(
+            projection,
+            snapshot,
+            number=number,
+            trigger=trigger,
+            clock_us=clock_us,
+            strategy=strategy,
+            fair_in=fair_in,
+            before=before,
+        )
+    began_us = clock_us()
+    allocation = balance(projection, snapshot, strategy=strategy, fair_in=fair_in)
+    given = spread(projection, snapshot, allocation, strategy=strategy, fair_in=fair_in)
+    connectors = snapshot.connectors
+    cycle = conclude(projection.connectors, connectors, given, number=number, trigger=trigger, before=before)
+    return replace(
+        cycle,
+        record=replace(cycle.record, duration_us=clock_us() - began_us),
+        shared=Shared(projection=projection, snapshot=snapshot, allocation=allocation),
+    )
 
 
 def conclude(

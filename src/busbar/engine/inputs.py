@@ -7,17 +7,16 @@ import numpy as np
 
 from busbar.core.allocation import Stop
 from busbar.core.metering import Condition
-from busbar.core.projection import Projection
 from busbar.core.units import format_amount
 from busbar.engine.cycle import Cycle
 
 
-def inputs_of(projection: Projection, cycle: Cycle, conditions: Mapping[str, Condition]) -> dict[str, Any]:
+def inputs_of(cycle: Cycle, conditions: Mapping[str, Condition]) -> dict[str, Any]:
     """As JSON (`CycleRecord.inputs`)."""
     snapshot, allocation = cycle.snapshot, cycle.allocation
     limited = snapshot.present & (allocation.stopped_by == Stop.ROW) & (cycle.setpoint < snapshot.request)
     return {
-        "leaves": projection.leaves.value,
+        "leaves": allocation.leaves.value,
         "fair_in": allocation.fair_in.value,
         "vehicles": int(np.count_nonzero(snapshot.present)),
         "limited": int(np.count_nonzero(limited)),

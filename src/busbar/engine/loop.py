@@ -18,7 +18,7 @@ from busbar.engine.breach_record import BreachChange, BreachRecord
 from busbar.engine.broadcast import Broadcast
 from busbar.engine.commissioning import Commissioning
 from busbar.engine.control import Control, Memory
-from busbar.engine.cycle import Cycle, run_cycle
+from busbar.engine.cycle import Cycle, run_cycle_to_connectors
 from busbar.engine.dispatch import Release
 from busbar.engine.events import Answered, Event, FallbackAnswered
 from busbar.engine.inbox import Inbox
@@ -321,12 +321,12 @@ class DepotLoop:
         await self._or_log("what people ordered could not be read", self._reread(), within_s=STORED_WITHIN_S)
         await self._take_events()
         control, clock = self.control, self._clock
-        projection, depot = control.projection, control.stored_depot
+        depot = control.stored_depot
         snapshot = control.look(clock.now(), clock.now_s())
         # In a thread of its own, so that answers and samples go on being read.
         cycle = await asyncio.to_thread(
-            run_cycle,
-            projection,
+            run_cycle_to_connectors,
+            control.shared,
             snapshot,
             number=control.number + 1,
             trigger=trigger,

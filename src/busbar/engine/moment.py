@@ -10,6 +10,7 @@ from busbar.core.metering import Condition
 from busbar.core.projection import Projection
 from busbar.core.snapshot import Floats, Ints, Session, Snapshot
 from busbar.engine.breach_record import BreachRecord
+from busbar.engine.cycle import Shared
 from busbar.engine.events import ConnectorState
 from busbar.engine.ports import CycleRecord, Envelope, Override
 
@@ -92,6 +93,8 @@ class Moment:
     overrides: tuple[Override, ...] = ()
     envelopes: tuple[Envelope, ...] = ()
     """Those that hold now or later."""
+    shared: Shared | None = None
+    """The balance among charge points that the allocation was split from; None: connectors share."""
     breaches: tuple[BreachRecord, ...] = ()
     """The open ones."""
     in_transition: frozenset[str] = frozenset()

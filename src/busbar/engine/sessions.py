@@ -17,17 +17,18 @@ def after_cycle(
     *,
     at: datetime,
 ) -> tuple[Session, ...]:
-    """The sessions as the next cycle has to see them; `setpoint` [n] is what holds from `at` on.
+    """The sessions as the next cycle has to see them; `setpoint` is what holds from `at` on, one value per connector.
 
     Whoever cannot be reached, or whose charge point is out of service, is left as it was: nobody knows.
     """
     stopped_by, setpoints = allocation.stopped_by.tolist(), setpoint.tolist()
     followed = []
     for session in sessions:
-        leaf = projection.leaf_index[session.connector]
+        leaf, connector = projection.leaf_of(session.connector), projection.connectors.leaf_index[session.connector]
         if stopped_by[leaf] != Stop.OUT_OF_SERVICE:
-            wants = stopped_by[leaf] != Stop.NOTHING
-            session = follow_up(session, given=setpoints[leaf] > 0, wants=wants, at=at)
+            # Beside others on a charge point a vehicle that wants nothing may say so only itself.
+            wants = stopped_by[leaf] != Stop.NOTHING and (projection.by_connector is None or session.request != 0)
+            session = follow_up(session, given=setpoints[connector] > 0, wants=wants, at=at)
         followed.append(session)
     return tuple(followed)
 

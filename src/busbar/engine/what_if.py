@@ -10,17 +10,18 @@ import numpy as np
 
 from busbar.core.allocation import Allocation, Stop
 from busbar.core.audit import audit
-from busbar.core.balance import as_failed, balance_in
+from busbar.core.balance import as_failed, balance, balance_in
 from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, FairIn, Leaves
 from busbar.core.depot_rules import check_depot
-from busbar.core.errors import NotAvailableError, Problem, RefusedError
+from busbar.core.errors import Problem, RefusedError
 from busbar.core.headroom import Rooms
 from busbar.core.nearest import KnownNames, known_names, suggestion
 from busbar.core.projection import NodeKind, Projection, project
 from busbar.core.readiness import power_at_vehicle_w, readiness
 from busbar.core.rooms import rooms
 from busbar.core.rows import TOTAL
-from busbar.core.snapshot import Ints, Snapshot
+from busbar.core.snapshot import Ints, Snapshot, on_charge_points
+from busbar.core.spread import spread
 from busbar.core.strategies import STRATEGIES
 from busbar.core.units import ActivePower, Amount, Current, format_amount
 from busbar.engine.moment import Moment
@@ -99,7 +100,8 @@ def ask(moment: Moment, question: WhatIf) -> Compared:
     assert projection.leaf_ids == moment.projection.leaf_ids, "other limits leave the leaves as they are"
     fair_in = question.fair_in or moment.allocation.fair_in
     found = rooms(projection, snapshot)
-    allocation = balance_in(projection, snapshot, found, strategy=strategy, fair_in=fair_in)
+    leaves = question.leaves or moment.allocation.leaves
+    allocation = _balanced(projection, snapshot, found, leaves, strategy=strategy, fair_in=fair_in)
     if audit(projection, snapshot, allocation):
         allocation = as_failed(allocation)
     in_force = allocation_in_force(moment)
@@ -108,6 +110,18 @@ def ask(moment: Moment, question: WhatIf) -> Compared:
         after=_side(projection, snapshot, allocation, found),
         changes=np.flatnonzero(in_force.setpoint != allocation.setpoint),
     )
+
+
+def _balanced(
+    projection: Projection, snapshot: Snapshot, found: Rooms, leaves: Leaves, *, strategy: str, fair_in: FairIn
+) -> Allocation:
+    """By connector in any case; where charge points share, split among their connectors."""
+    if leaves is Leaves.CONNECTOR:
+        return balance_in(projection, snapshot, found, strategy=strategy, fair_in=fair_in)
+    shared = project(projection.depot, leaves=leaves)
+    asked = on_charge_points(shared, snapshot)
+    allocation = balance(shared, asked, strategy=strategy, fair_in=fair_in)
+    return spread(shared, asked, allocation, strategy=strategy, fair_in=fair_in)
 
 
 def _side(projection: Projection, snapshot: Snapshot, allocation: Allocation, found: Rooms) -> Side:
@@ -150,7 +164,7 @@ def _strategy(moment: Moment, question: WhatIf, problems: list[Problem]) -> str:
 
 
 def _changed(moment: Moment, question: WhatIf, problems: list[Problem]) -> Projection:
-    """The projection with other limits or leaves; the moment's own where there are none, or they are refused."""
+    """The projection with other limits; the moment's own where there are none, or they are refused."""
     before = moment.projection
     found: list[Problem] = []
     depot = before.depot
@@ -160,21 +174,7 @@ def _changed(moment: Moment, question: WhatIf, problems: list[Problem]) -> Proje
     if not found and question.limits:
         found = [_of_question(depot, problem, question.limits) for problem in check_depot(depot)]
     problems += found
-    leaves = question.leaves or before.leaves
-    if found or (depot is before.depot and leaves is before.leaves):
-        leaves_only = before if leaves is before.leaves else _projected(before.depot, leaves, problems)
-        return leaves_only or before
-    return _projected(depot, leaves, problems) or before
-
-
-def _projected(depot: Depot, leaves: Leaves, problems: list[Problem]) -> Projection | None:
-    try:
-        return project(depot, leaves=leaves)
-    except NotAvailableError as error:
-        problems.append(
-            Problem(path="leaves", value=leaves.value, rule=f"Not available: {error}.", fix="Write `connector`.")
-        )
-        return None
+    return before if found or depot is before.depot else project(depot)
 
 
 def _with_limit(

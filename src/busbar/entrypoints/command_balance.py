@@ -52,7 +52,7 @@ def _question(
     found = load_depot(depot)
     chosen = found.strategy if strategy is None else known_strategy(strategy)
     projection = project(found, leaves=leaves or found.leaves)
-    _spare_the_compiler(len(projection.leaf_ids))
+    _spare_the_compiler(len(projection.connectors.leaf_ids))
     return _Question(
         projection=projection,
         snapshot=load_snapshot(snapshot, projection),
@@ -107,7 +107,9 @@ def balance(
 def explain(
     depot: DepotArgument,
     snapshot: SnapshotArgument,
-    connector: Annotated[str, typer.Argument(metavar="CONNECTOR", help="Which connector: CP1/1.")],
+    connector: Annotated[
+        str, typer.Argument(metavar="CONNECTOR", help="Which connector: CP1/1; with charger-based leaves also CP1.")
+    ],
     strategy: StrategyOption = None,
     leaves: LeavesOption = None,
     fair_in: FairInOption = None,
@@ -131,6 +133,9 @@ def explain(
 
 
 def _refuse_unknown(projection: Projection, connector: str) -> None:
+    if connector in projection.leaf_index:
+        return
+    projection = projection.connectors
     if connector in projection.leaf_index:
         return
     node = projection.node_index.get(connector)

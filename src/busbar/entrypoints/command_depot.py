@@ -11,6 +11,7 @@ from busbar.entrypoints.options import (
     DepotArgument,
     DepthOption,
     JsonOption,
+    LeavesOption,
 )
 from busbar.entrypoints.screen import print_document, say, show
 
@@ -40,7 +41,9 @@ def validate(depot: DepotArgument, as_json: JsonOption = False) -> int:
     return FINE
 
 
-def tree(depot: DepotArgument, depth: DepthOption = None, as_json: JsonOption = False) -> int:
+def tree(
+    depot: DepotArgument, leaves: LeavesOption = None, depth: DepthOption = None, as_json: JsonOption = False
+) -> int:
     """Show a depot's wiring, its limits and what is reserved."""
     from busbar.adapters.files.depot_file import load_depot
     from busbar.core.fallbacks import fallbacks_that_do_not_fit
@@ -50,7 +53,8 @@ def tree(depot: DepotArgument, depth: DepthOption = None, as_json: JsonOption = 
     from busbar.entrypoints.tree_document import tree_document
     from busbar.entrypoints.unloaded import unloaded
 
-    projection = project(load_depot(depot))
+    read = load_depot(depot)
+    projection = project(read, leaves=leaves or read.leaves)
     found = unloaded(projection)
     if as_json:
         print_document(tree_document(found))

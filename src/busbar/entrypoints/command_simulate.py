@@ -11,7 +11,14 @@ import typer
 
 from busbar.core.depot import STRATEGY_NAMES
 from busbar.core.errors import Problem, RefusedError
-from busbar.entrypoints.options import BROKEN, FINE, DatabaseOption, JsonOption, known_strategy
+from busbar.entrypoints.options import (
+    BROKEN,
+    FINE,
+    DatabaseOption,
+    JsonOption,
+    LeavesOption,
+    known_strategy,
+)
 from busbar.entrypoints.screen import print_document, print_text, say, show
 
 ScenarioArgument = Annotated[str, typer.Argument(metavar="SCENARIO", help="Scenario file (YAML or JSON).")]
@@ -26,6 +33,7 @@ NIGHT = "wa_pta_night"
 
 def simulate(
     scenario: ScenarioArgument,
+    leaves: LeavesOption = None,
     seed: SeedOption = None,
     report: ReportOption = None,
     database: DatabaseOption = None,
@@ -36,9 +44,10 @@ def simulate(
     from busbar.entrypoints.progress import progress_bar
     from busbar.entrypoints.render_simulation import simulation_text
     from busbar.simulator.results import all_met, summary
+    from busbar.simulator.scenario import sharing_among
     from busbar.simulator.scenario_file import load_scenario
 
-    found = load_scenario(scenario)
+    found = sharing_among(load_scenario(scenario), leaves)
     folder = None if report is None else _folder(report, "--report")
     with progress_bar(f"Playing {found.id}") as step:
         played = play_scenario(found, seed=seed, database=database, progress=step)
@@ -61,6 +70,7 @@ def compare(
         list[str] | None,
         typer.Option("--strategy", metavar="NAME", help="Only this one; may be given several times. All by default."),
     ] = None,
+    leaves: LeavesOption = None,
     seed: SeedOption = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown.")] = False,
     as_json: JsonOption = False,
@@ -70,11 +80,12 @@ def compare(
     from busbar.entrypoints.render_simulation import comparison_text
     from busbar.simulator.compare import Line, as_document, as_markdown
     from busbar.simulator.compare import compare as compare_one
+    from busbar.simulator.scenario import sharing_among
     from busbar.simulator.scenario_file import load_scenario
 
     strategies = [known_strategy(name) for name in strategy or STRATEGY_NAMES]
     # All are read before any is played: a mistake in the last should not cost the time of the others.
-    found = [load_scenario(scenario) for scenario in scenarios]
+    found = [sharing_among(load_scenario(scenario), leaves) for scenario in scenarios]
     lines: list[Line] = []
     for one in found:
         for name in strategies:

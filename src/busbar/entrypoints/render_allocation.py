@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from busbar.core.allocation import Allocation, Outcome, Stop
-from busbar.core.depot import ChargePoint, Circuit, Depot
-from busbar.core.describe import Binding, NodeFigures, NodeState, bindings, node_figures
+from busbar.core.depot import ChargePoint, Circuit, Depot, Leaves
+from busbar.core.describe import Binding, NodeFigures, NodeState, bindings, node_figures, shares_of
 from busbar.core.projection import NodeKind, Projection
 from busbar.core.rooms import Rooms, rooms
 from busbar.core.snapshot import Snapshot
@@ -82,6 +82,8 @@ def _title(result: Balanced) -> Text:
     at = result.snapshot.at.astimezone(ZoneInfo(depot.timezone))
     text = Text().append(f"{depot.id}{name}\n", style="bold")
     text.append(f"{at:%Y-%m-%d %H:%M:%S} {depot.timezone}, {allocation.strategy}")
+    if allocation.leaves is Leaves.CHARGE_POINT:
+        text.append(f" among {words.sharing_among(allocation.leaves)}")
     text.append(f", fair in {allocation.fair_in.value}\n")
     text.append(allocation.outcome.value, style=_OUTCOME_STYLES[allocation.outcome])
     return text.append(f": {_outcome_in_words(result)}")
@@ -91,27 +93,49 @@ def _outcome_in_words(result: Balanced) -> str:
     allocation, snapshot = result.allocation, result.snapshot
     wanting = (snapshot.present & (snapshot.request > 0)).sum()
     held = ((allocation.stopped_by == Stop.ROW) | (allocation.stopped_by == Stop.OUT_OF_SERVICE)).sum()
+    noun = "vehicle" if allocation.leaves is Leaves.CONNECTOR else "charge point"
     match allocation.outcome:
         case Outcome.FAILED:
             return "the audit refused this allocation; nothing of it may be sent."
         case Outcome.APPLIED if not wanting:
             return "no vehicle wants to charge."
         case Outcome.APPLIED:
-            return f"{'the vehicle gets' if wanting == 1 else f'all {wanting} vehicles get'} all that can be used."
+            return f"{f'the {noun} gets' if wanting == 1 else f'all {wanting} {noun}s get'} all that can be used."
         case _:
             verb = "gets" if held == 1 else "get"
-            return f"{held} of {words.plural(int(wanting), 'vehicle')} {verb} less than asked for, because of a limit."
+            return f"{held} of {words.plural(int(wanting), noun)} {verb} less than asked for, because of a limit."
 
 
 def _said(result: Balanced, node: int, stopped: dict[int, tuple[Binding, ...]]) -> Said:
     projection, figures = result.projection, result.figures[node]
     if projection.kinds[node] is not NodeKind.CHARGE_POINT:
         return Said(tail=state_text(figures))
+    if projection.leaves is Leaves.CHARGE_POINT:
+        return _charge_point_said(result, projection.leaf_index[projection.node_ids[node]], stopped)
     notes = connector_notes(projection, node, lambda leaf: _given(result, leaf, stopped[leaf]))
     breached = state_text(figures) if figures.state is NodeState.BREACHED else Text()
     if len(notes) == 1 and not breached:
         return Said(tail=Text(notes[0]))
     return Said(tail=breached, notes=notes)
+
+
+def _charge_point_said(result: Balanced, leaf: int, stopped: dict[int, tuple[Binding, ...]]) -> Said:
+    """What a charge point as a whole is given, and how it splits that among several connectors."""
+    projection, connectors = result.projection, result.projection.connectors
+    figures = result.figures[int(projection.leaf_node[leaf])]
+    tail = Text(_given(result, leaf, stopped[leaf]))
+    if figures.state is NodeState.BREACHED:
+        tail = state_text(figures).append(f", {tail.plain}")
+    shares = {share.connector: share for share in shares_of(projection, result.snapshot, result.allocation, leaf)}
+    if len(shares) < 2:
+        return Said(tail=tail)
+
+    def part(place: int) -> str:
+        share, is_ac = shares[connectors.leaf_ids[place]], bool(connectors.is_ac[place])
+        return words.setpoint(share.setpoint, is_ac=is_ac) if share.request else "free"
+
+    notes = connector_notes(connectors, connectors.node_index[projection.leaf_ids[leaf]], part)
+    return Said(tail=tail, notes=("split by the charge point", *notes))
 
 
 def _given(result: Balanced, leaf: int, stopped: Sequence[Binding]) -> str:

@@ -191,7 +191,9 @@ def _hidden(shown: Shown, node: int) -> str:
             break
         if projection.kinds[other] in counts:
             counts[projection.kinds[other]] += 1
-    connectors = int(projection.last_leaf[node] - projection.first_leaf[node])
+    connectors = sum(
+        len(projection.connectors_of(leaf)) for leaf in range(projection.first_leaf[node], projection.last_leaf[node])
+    )
     parts = [plural(counts[kind], kind.value.lower().replace("_", " ")) for kind in below if counts[kind]]
     return f"below it: {', '.join([*parts, plural(connectors, 'connector')])}"
 

@@ -7,7 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from busbar.entrypoints.words import LIMIT_WORDS, plural
+from busbar.core.depot import Leaves
+from busbar.entrypoints.words import LIMIT_WORDS, plural, sharing_among
 from busbar.simulator.compare import Line
 from busbar.simulator.played import Played
 from busbar.simulator.results import Holding, Verdict, holdings, minutes, totals, verdicts
@@ -19,7 +20,8 @@ def simulation_text(played: Played) -> RenderableType:
     """What was expected and found, the night in figures, and what held vehicles back."""
     scenario = played.scenario
     title = Text().append(f"{scenario.id}: {scenario.name}\n", style="bold")
-    settings = f"{scenario.strategy}, fair in {scenario.fair_in.value}, seed {played.seed}"
+    among = f" among {sharing_among(leaves)}" if (leaves := scenario.depot.leaves) is Leaves.CHARGE_POINT else ""
+    settings = f"{scenario.strategy}{among}, fair in {scenario.fair_in.value}, seed {played.seed}"
     cycles = ", ".join(f"{count} {outcome}" for outcome, count in played.outcomes.items())
     title.append(f"{settings}, {len(played.at_s)} cycles ({cycles})")
     parts: list[RenderableType] = [title, Text(), _expectations(verdicts(played))]

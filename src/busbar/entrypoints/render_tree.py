@@ -38,9 +38,10 @@ def tree_text(unloaded: Unloaded, *, depth: int | None = None) -> RenderableType
 def _title(projection: Projection) -> Text:
     depot = projection.depot
     text = Text().append(f"{depot.id}{f', {depot.name}' if depot.name else ''}\n", style="bold")
-    settings = f"{depot.voltage_v} V line to line, {depot.timezone}, {depot.strategy} among {depot.leaves.value}s"
+    shared = f"{depot.strategy} among {words.sharing_among(projection.leaves)}"
+    settings = f"{depot.voltage_v} V line to line, {depot.timezone}, {shared}"
     text.append(f"{settings}, fair in {depot.fair_in.value}\n")
-    return text.append(words.counts(projection.kinds))
+    return text.append(words.counts(projection.connectors.kinds))
 
 
 def _said(unloaded: Unloaded, node: int) -> Said:
@@ -49,7 +50,9 @@ def _said(unloaded: Unloaded, node: int) -> Said:
     is_over = figures.state is NodeState.BREACHED and figures.kind is not NodeKind.MICROGRID
     alarm = Text().append("✖ ABOVE ITS LIMIT  " if is_over else "", style="bold red")
     if isinstance(subject, ChargePoint):
-        notes = connector_notes(projection, node, lambda leaf: _connector(projection, leaf))
+        connectors = projection.connectors
+        below = connectors.node_index[subject.id]
+        notes = connector_notes(connectors, below, lambda leaf: _connector(connectors, leaf))
         state = "" if subject.in_service else "out of service, "
         if len(notes) == 1:
             return Said(tail=alarm.append(state + notes[0]))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot
+from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, Leaves
 from busbar.core.units import Amount, format_amount, format_ma, format_w
 
 ROWS = ("L1", "L2", "L3", "total")
@@ -81,6 +81,11 @@ def counts(kinds: Sequence[str]) -> str:
     """How many power nodes of each kind there are, the microgrid left out."""
     nouns = {kind: kind.lower().replace("_", " ") for kind in _COUNTED_KINDS}
     return joined([plural(kinds.count(kind), noun) for kind, noun in nouns.items()])
+
+
+def sharing_among(leaves: Leaves) -> str:
+    """`connectors`, `charge points`."""
+    return f"{leaves.value.replace('_', ' ')}s"
 
 
 def joined(parts: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from busbar.core.projection import Projection, project
 from busbar.core.snapshot import Mode, Session, snapshot_from_sessions
+from busbar.core.split import split
 from busbar.core.units import Amount
 from busbar.engine.cycle import Cycle, run_cycle
 from busbar.engine.ports import Store
@@ -107,7 +108,9 @@ class _Night:
         self._seed = seed
         self._clock_us = clock_us
         self._first_number = first_number
-        self._projection = project(scenario.depot, leaves=scenario.depot.leaves)
+        self._shared = project(scenario.depot, leaves=scenario.depot.leaves)
+        """What the strategy shares among; vehicles are on connectors in any case."""
+        self._projection = self._shared.connectors
         self._variants: dict[tuple[int, ...], Projection] = {}
         vehicles = draw_vehicles(scenario, seed)
         self._world = World(scenario, self._projection, vehicles)
@@ -134,14 +137,15 @@ class _Night:
     def _step(self, at_s: int, number: int) -> Cycle:
         scenario, world = self._scenario, self._world
         world.move(at_s)
-        projection = self._projection_at(at_s)
+        shared = self._projection_at(at_s)
+        projection = shared.connectors
         base = self._base_loads.at(at_s)
         envelopes = self._envelopes_at(at_s)
         unseen = self._unseen_at(at_s)
         lost = self._lost_at(at_s)
         at, sessions = world.calendar.instant(at_s), world.sessions()
         snapshot = snapshot_from_sessions(
-            projection,
+            shared,
             at=at,
             sessions=sessions,
             base_load={node: figure for node, figure in base.figures.items() if node not in unseen},
@@ -150,7 +154,7 @@ class _Night:
             committed=self._committed(lost, at_s),
         )
         cycle = run_cycle(
-            projection,
+            shared,
             snapshot,
             strategy=scenario.strategy,
             fair_in=scenario.fair_in,
@@ -160,9 +164,10 @@ class _Night:
             before=self._before,
         )
         self._before = cycle
-        self.sessions = after_cycle(sessions, projection, cycle.allocation, cycle.setpoint, at=at)
+        given = split(shared, snapshot, cycle.setpoint).setpoint
+        self.sessions = after_cycle(sessions, shared, cycle.allocation, given, at=at)
         world.remember(self.sessions)
-        self._obey(cycle.setpoint, lost, at_s)
+        self._obey(given, lost, at_s)
         self._happen(projection, base, envelopes, unseen, at_s)
         self._note(cycle)
         return cycle
@@ -177,7 +182,7 @@ class _Night:
             if isinstance(event, CapacityEvent) and event.span.holds(at_s)
         )
         if not changed:
-            return self._projection
+            return self._shared
         if changed not in self._variants:
             depot = self._scenario.depot
             for index in changed:
@@ -301,7 +306,9 @@ class _Night:
                 if bound is None or bound["limit"] == "request" or bound["node"] == record.leaf:
                     continue
                 constraint = Constraint(node=bound["node"], limit=bound["limit"])
-                self._held[record.leaf] = self._constraints.setdefault(constraint, len(self._constraints))
+                held_by = self._constraints.setdefault(constraint, len(self._constraints))
+                places = self._shared.connectors_of(self._shared.leaf_index[record.leaf])
+                self._held |= {self._projection.leaf_ids[place]: held_by for place in places}
         held = []
         for stay in self._world.stays:
             leaf = None if stay.leaf is None else self._projection.leaf_ids[stay.leaf]

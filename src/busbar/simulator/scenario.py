@@ -6,7 +6,7 @@ Times are whole seconds from the scenario's start; energies in Wh, powers in W a
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from busbar.core.depot import Depot, FairIn
+from busbar.core.depot import Depot, FairIn, Leaves
 from busbar.core.snapshot import Mode
 from busbar.core.units import Amount
 
@@ -252,3 +252,8 @@ def with_capacity(depot: Depot, circuit_id: str, limit: Amount) -> Depot:
             for circuit in depot.circuits
         ),
     )
+
+
+def sharing_among(scenario: Scenario, leaves: Leaves | None) -> Scenario:
+    """The scenario with strategies sharing among connectors or among charge points; None: as its depot says."""
+    return scenario if leaves is None else replace(scenario, depot=replace(scenario.depot, leaves=leaves))

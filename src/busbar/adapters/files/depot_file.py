@@ -17,6 +17,7 @@ from busbar.core.depot import (
     Depot,
     FairIn,
     Leaves,
+    Sharing,
     Trust,
 )
 from busbar.core.depot_rules import check_depot
@@ -159,6 +160,9 @@ def _charge_point(record: Record | None, voltage_v: int) -> ChargePoint:
         power_factor_permille=record.read_or("power_factor", values.permille, 980),
         idle_load_w=record.read_or("idle_load", values.whole("power", is_limit=False), 0),
         in_service=record.read_or("in_service", values.boolean, True),
+        sharing=record.read("sharing", values.one_of(Sharing)),
+        module_size=record.read("module_size", values.whole("power", is_limit=True)),
+        outputs=record.read("outputs", values.integer),
     )
     record.close()
     return charge_point
@@ -252,6 +256,9 @@ def _dump_charge_point(unit: ChargePoint) -> dict[str, Any]:
             "power_factor": _ratio(unit.power_factor_permille),
             "idle_load": format_w(unit.idle_load_w),
             "in_service": unit.in_service,
+            "sharing": unit.sharing.value if unit.sharing else None,
+            "module_size": None if unit.module_size is None else format_w(unit.module_size),
+            "outputs": unit.outputs,
             "connectors": [_dump_connector(connector, unit.current) for connector in unit.connectors],
         }
     )

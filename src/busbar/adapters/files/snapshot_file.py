@@ -47,7 +47,9 @@ class _Reader:
     """Reads one snapshot against one projection."""
 
     def __init__(self, document: Document, projection: Projection) -> None:
-        self._projection = projection
+        # Sessions are on connectors, whatever strategies share among.
+        self._whole, self._projection = projection, projection.connectors
+        projection = projection.connectors
         self._findings = Findings(document)
         self._top = Record(document.root, "", self._findings)
         self._instant = values.instant(projection.depot.timezone)
@@ -69,7 +71,7 @@ class _Reader:
         self._findings.refuse_if_any()
         assert at is not None, "a missing `at` has been refused"
         return snapshot_from_sessions(
-            self._projection,
+            self._whole,
             at=at,
             sessions=sessions,
             base_load=base_load,

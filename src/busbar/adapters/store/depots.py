@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from busbar.adapters.refusals import unknown_depot, with_settings
 from busbar.adapters.store.tables import charge_points, circuits, connectors, depots
-from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, FairIn, Leaves, Trust
+from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, FairIn, Leaves, Sharing, Trust
 from busbar.engine.provisioning import Difference, difference
 
 Row = Mapping[Any, Any]
@@ -197,6 +197,9 @@ def charge_point_rows(depot: Depot) -> list[Row]:
             "power_factor_permille": charge_point.power_factor_permille,
             "idle_load_w": charge_point.idle_load_w,
             "in_service": charge_point.in_service,
+            "sharing": None if charge_point.sharing is None else charge_point.sharing.value,
+            "module_size": charge_point.module_size,
+            "outputs": charge_point.outputs,
         }
         for charge_point in depot.charge_points
     ]
@@ -276,6 +279,9 @@ def _charge_point(row: Row, its_connectors: tuple[Connector, ...]) -> ChargePoin
         power_factor_permille=row["power_factor_permille"],
         idle_load_w=row["idle_load_w"],
         in_service=row["in_service"],
+        sharing=None if row["sharing"] is None else Sharing(row["sharing"]),
+        module_size=row["module_size"],
+        outputs=row["outputs"],
     )
 
 

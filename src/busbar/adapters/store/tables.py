@@ -102,6 +102,9 @@ charge_points = Table(
     Column("in_service", Boolean, nullable=False),
     Column("position", Integer, nullable=False),
     Column("retired_at", UtcTime),
+    Column("sharing", Text),
+    Column("module_size", BigInteger),
+    Column("outputs", BigInteger),
     UniqueConstraint("depot_id", "charge_point_id"),
     CheckConstraint("current IN ('AC', 'DC')", name="current"),
     ForeignKeyConstraint(

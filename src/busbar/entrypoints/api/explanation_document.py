@@ -4,7 +4,7 @@ from typing import Any
 
 from busbar.core.allocation import Outcome
 from busbar.core.demand import Reason
-from busbar.core.explain import explain_allocation
+from busbar.core.explain import Explanation, explain_allocation
 from busbar.core.strategies import STRATEGIES
 from busbar.engine.moment import Moment
 from busbar.engine.ports import OverrideKind
@@ -21,7 +21,7 @@ def explanation_document(moment: Moment, connector: str) -> dict[str, Any]:
     has_failed = moment.allocation.outcome is Outcome.FAILED
     # What would be otherwise is worked out with the cycle's own strategy, if that goes by a name that is known.
     strategy = moment.record.strategy if moment.record.strategy in STRATEGIES and not has_failed else None
-    found = explain_allocation(projection, snapshot, allocation_in_force(moment), connector, strategy=strategy)
+    found = _explained(moment, connector, strategy, has_failed=has_failed)
     document = found.document()
     states = node_states_now(moment)
     for node in document["chain"]:
@@ -35,6 +35,15 @@ def explanation_document(moment: Moment, connector: str) -> dict[str, Any]:
         "at": utc(moment.at),
         "beside": _beside(moment, connector, leaf),
     }
+
+
+def _explained(moment: Moment, connector: str, strategy: str | None, *, has_failed: bool) -> Explanation:
+    """Where charge points share, what binds is what bound the charge point, and the rest is its own split."""
+    shared = moment.shared
+    if shared is None or has_failed:
+        in_force = allocation_in_force(moment)
+        return explain_allocation(moment.projection, moment.snapshot, in_force, connector, strategy=strategy)
+    return explain_allocation(shared.projection, shared.snapshot, shared.allocation, connector, strategy=strategy)
 
 
 def _beside(moment: Moment, connector: str, leaf: int) -> list[str]:

@@ -23,14 +23,15 @@ _GIVEN = (
 
 def microgrid_document(depot: Depot, microgrid: Microgrid | None, revision: int) -> dict[str, Any]:
     """`models.Microgrid`: the projection, derived from the stored depot; parents first."""
-    projection = project(depot, leaves=depot.leaves)
+    # Vehicles are on connectors, whatever strategies share among.
+    projection = project(depot)
     stored = () if microgrid is None else microgrid.grid_connections
     ids = {each.circuit_id: each.id for each in stored if each.retired_at is None}
     return {
         "depot_id": depot.id,
         "name": depot.name or depot.id,
         "revision": revision,
-        "leaves": projection.leaves.value,
+        "leaves": depot.leaves.value,
         "voltage_v": depot.voltage_v,
         "timezone": depot.timezone,
         "nodes": [_node(projection, node, ids) for node in range(len(projection.node_ids))],

@@ -418,6 +418,14 @@ class ChainNode(Model):
     headroom: Rows
 
 
+class Share(Model):
+    """A connector's part of what its charge point was given."""
+
+    connector: str
+    request: Value
+    setpoint: Value
+
+
 class Explanation(Model):
     """`GET depots/{id}/connectors/{charge point}/{connector}/explanation`."""
 
@@ -437,6 +445,8 @@ class Explanation(Model):
     also_bound_by: list[Binding]
     chain: list[ChainNode]
     counterfactuals: list[Counterfactual]
+    split: list[Share] | None = None
+    """Where charge points share: what each connector of this one gets."""
 
 
 class History(Model):

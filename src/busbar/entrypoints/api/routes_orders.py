@@ -1,16 +1,13 @@
 """What a depot needs in daily use: orders, plans of vehicles, its settings."""
 
-import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
 from busbar.core.depot import Depot
-from busbar.core.errors import NotAvailableError, Problem, RefusedError
+from busbar.core.errors import Problem, RefusedError
 from busbar.core.nearest import known_names, suggestion
-from busbar.core.projection import project
 from busbar.core.strategies import STRATEGIES
 from busbar.engine.ports import Override, OverrideKind, Plan
 from busbar.entrypoints.api import models
@@ -153,7 +150,7 @@ async def settings(asked: Writing) -> Response:
     wanted = await asked.body(models.Settings)
     depot, at, by = await asked.depot(), datetime.now(UTC), person(wanted.by)
     given = {name: value for name in ("strategy", "leaves", "fair_in") if (value := getattr(wanted, name)) is not None}
-    await asyncio.to_thread(_refuse_settings, depot, given)
+    _refuse_settings(given)
     before = {name: str(getattr(depot, name)) for name in given}
     if before != given:
         write = asked.write("settings", depot.id, by=by, at=at, before=before, after=given)
@@ -163,21 +160,16 @@ async def settings(asked: Writing) -> Response:
     return json_answer(depot_summary(changed, asked.api.served.moment(asked.depot_id)))
 
 
-def _refuse_settings(depot: Depot, given: dict[str, str]) -> None:
+def _refuse_settings(given: dict[str, str]) -> None:
     """Raises RefusedError, naming all that is wrong."""
     problems = []
-    strategy, leaves = given.get("strategy"), given.get("leaves")
+    strategy = given.get("strategy")
     if not given:
         rule, fix = "Nothing is changed by this.", "Give strategy, leaves or fair_in."
         problems.append(Problem(path="body", rule=rule, fix=fix))
     if strategy is not None and strategy not in STRATEGIES:
         fix = suggestion(strategy, known_names(STRATEGIES))
         problems.append(Problem(path="strategy", value=strategy, rule="There is no such strategy.", fix=fix))
-    if leaves is not None:
-        try:
-            project(replace(depot, charge_points=()), leaves=leaves)
-        except NotAvailableError as error:
-            problems.append(Problem(path="leaves", value=leaves, rule=f"{error}.", fix="Use connector."))
     if problems:
         raise RefusedError(tuple(problems))
 
