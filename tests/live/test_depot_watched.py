@@ -15,6 +15,7 @@ from busbar.engine.broadcast import Broadcast, Happening
 from busbar.engine.events import NodeMeasured
 from busbar.engine.moment import Moment
 from busbar.engine.ports import Envelope, OverrideKind
+from busbar.engine.watching import Seen
 
 
 def envelope(limit_w: int, *, for_s: float | None = None, after_w: int | None = None) -> Envelope:
@@ -112,6 +113,24 @@ def test_a_node_that_a_person_puts_into_safe_is_told_of_as_a_mode() -> None:
 
 def _nobody() -> Moment:
     raise AssertionError("there is no moment")
+
+
+def test_what_cannot_be_shown_costs_no_cycle() -> None:
+    async def story() -> None:
+        async with site(depot(1, limit_w=100_000)) as here:
+
+            def fail(*_: object, **__: object) -> Seen:
+                raise ValueError("a figure that nobody thought of")
+
+            here.loop.control.watch = fail  # type: ignore[method-assign]
+            here.points.connect("CP1")
+            here.points.arrive("CP1")
+            await here.until(lambda: here.points.total_w() == 100_000, "it charges all the same")
+            await here.until(lambda: here.loop.counts.unwatched > 8, "that it could not look is counted")
+            assert here.loop.counts.failures == 0
+            assert await here.store.last_cycle_number("yard") > 0
+
+    tell(story)
 
 
 def test_base_load_above_the_limit_is_a_breach_that_survives_a_restart_and_ends_when_it_is_gone() -> None:

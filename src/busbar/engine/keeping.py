@@ -59,9 +59,13 @@ class Keeping:
         self._keeping: asyncio.Task[None] | None = None
         self._pruning: asyncio.Task[None] | None = None
 
-    async def keep_beside(self, cycle: Cycle, seen: Seen, sessions: Sequence[Session], *, now_s: float) -> None:
-        """Write it down without holding up answers; a store that falls behind by a whole cycle is waited for."""
-        self._take_in(seen, now_s)
+    async def keep_beside(self, cycle: Cycle, seen: Seen | None, sessions: Sequence[Session], *, now_s: float) -> None:
+        """Write it down without holding up answers; a store that falls behind by a whole cycle is waited for.
+
+        `seen` is None where nothing was looked at.
+        """
+        if seen is not None:
+            self._take_in(seen, now_s)
         before = self._keeping
         if before is not None and not before.done():
             await asyncio.wait([before], timeout=KEPT_WITHIN_S)
@@ -69,7 +73,7 @@ class Keeping:
                 reason = "the store has not kept the one before yet"
                 self._says.error("cycle not recorded", cycle=cycle.record.number, reason=reason)
                 return
-        self._keeping = asyncio.create_task(self._keep(cycle, sessions, at=seen.moment.at, now_s=now_s))
+        self._keeping = asyncio.create_task(self._keep(cycle, sessions, now_s=now_s))
 
     async def end(self) -> None:
         """Finish what is being written."""
@@ -89,8 +93,8 @@ class Keeping:
             del self._notices[:lost]
             self._says.error("notices lost", count=lost, reason="the store does not take them")
 
-    async def _keep(self, cycle: Cycle, sessions: Sequence[Session], *, at: datetime, now_s: float) -> None:
-        number = cycle.record.number
+    async def _keep(self, cycle: Cycle, sessions: Sequence[Session], *, now_s: float) -> None:
+        number, at = cycle.record.number, cycle.record.at
         await self._or_say("breaches not recorded", self._keep_breaches, now_s, cycle=number)
         if cycle.is_worth_keeping:
             await self._or_say("cycle not recorded", self._keep_cycle, cycle, cycle=number)

@@ -97,6 +97,8 @@ class Counts:
     unsaved: int = 0
     """Orders that were not sent because they could not be stored first."""
     last_duration_us: int = 0
+    unwatched: int = 0
+    """Cycles after which it could not be looked what flows: nothing new was shown."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """Cycles by outcome."""
     answers: Counter[str] = field(default_factory=Counter)
@@ -343,10 +345,20 @@ class DepotLoop:
         self.counts.durations_us.append(cycle.record.duration_us)
         self.counts.outcomes[cycle.record.outcome.value] += 1
         await self._release()
-        seen = control.watch(cycle, at=clock.now(), now_s=clock.now_s())
         self._say(cycle)
-        self._tell(cycle, seen)
-        await self._keeping.keep_beside(cycle, seen, control.vehicles.sessions(seen.moment.at), now_s=clock.now_s())
+        seen = self._watch(cycle)
+        await self._keeping.keep_beside(cycle, seen, control.vehicles.sessions(clock.now()), now_s=clock.now_s())
+
+    def _watch(self, cycle: Cycle) -> Seen | None:
+        """Look what flows, and tell; None where that fails: showing it is not worth a cycle, let alone the process."""
+        try:
+            seen = self.control.watch(cycle, at=self._clock.now(), now_s=self._clock.now_s())
+            self._tell(cycle, seen)
+        except Exception as error:
+            self.counts.unwatched += 1
+            self._log.error("not watched", cycle=cycle.record.number, reason=repr(error), exc_info=True)
+            return None
+        return seen
 
     def _tell(self, cycle: Cycle, seen: Seen) -> None:
         """Whoever listens: what became of it, and what is not as it was."""
