@@ -12,6 +12,7 @@ from busbar.core.balance import as_failed
 from busbar.core.describe import node_figures
 from busbar.core.errors import RefusedError
 from busbar.core.metering import Cause
+from busbar.core.projection import NodeKind
 from busbar.core.snapshot import Mode
 from busbar.core.units import ActivePower, Current
 from busbar.engine.access import WriteRecord
@@ -20,8 +21,9 @@ from busbar.engine.envelopes import shortfalls
 from busbar.engine.history import History
 from busbar.engine.moment import Alarm, Moment
 from busbar.engine.ports import Envelope, GridConnection, Microgrid, Override, OverrideKind, Plan
+from busbar.engine.status import NO_DATA, CauseNow
 from busbar.entrypoints.api import documents, models
-from busbar.entrypoints.api.sentences import FAILED
+from busbar.entrypoints.api.sentences import FAILED, cause_text
 
 
 def now() -> datetime:
@@ -355,6 +357,11 @@ def test_a_connector_that_is_not_heard_is_counted_in_the_cause() -> None:
         "PU1/1": "What it draws is not known.",
         "C1": "What 2 connectors below it draw is not known.",
     }
+
+
+def test_a_node_above_a_meter_that_is_not_heard_says_so_and_counts_no_connectors() -> None:
+    unheard = CauseNow(code=NO_DATA, since=None)
+    assert cause_text(unheard, NodeKind.MICROGRID) == "What flows at a metered node below it is not known."
 
 
 def test_history_is_shown_in_columns() -> None:

@@ -90,6 +90,8 @@ def cause_text(cause: CauseNow, kind: NodeKind) -> str:
     if cause.code == NO_DATA:
         if kind is NodeKind.CONNECTOR:
             return "What it draws is not known."
+        if not cause.unheard:
+            return "What flows at a metered node below it is not known."
         return (
             f"What {words.plural(cause.unheard, 'connector')} below it draw{'s' * (cause.unheard == 1)} is not known."
         )
