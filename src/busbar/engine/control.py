@@ -15,7 +15,7 @@ from busbar.core.depot import Circuit, Connector, Depot
 from busbar.core.limits import NO_LIMIT, flow_limit
 from busbar.core.metering import Cause
 from busbar.core.projection import Projection, project
-from busbar.core.rooms import rooms
+from busbar.core.rooms import Rooms, rooms
 from busbar.core.rows import TOTAL
 from busbar.core.snapshot import Bools, Ints, Mode, Session, Snapshot, on_charge_points, snapshot_from_sessions
 from busbar.engine.beliefs import beliefs, believed_fallback, when_answered
@@ -93,6 +93,8 @@ class Control:
         self.evidence: dict[str, Evidence] = {}
         self.before: Cycle | None = None
         self.number = 0
+        self._found: Rooms | None = None
+        """The rooms of the last cycle."""
         self.envelopes: tuple[Envelope, ...] = ()
         """Those that hold now or later."""
         self.watching = Watching(self.projection, new_id=breach_ids or order_ids)
@@ -290,7 +292,8 @@ class Control:
                 at=cycle.snapshot.at,
             )
         )
-        self.dispatch.aim(cycle.setpoint, found=rooms(projection, cycle.snapshot), frozen=self._frozen(), now_s=now_s)
+        self._found = rooms(projection, cycle.snapshot)
+        self.dispatch.aim(cycle.setpoint, found=self._found, frozen=self._frozen(), now_s=now_s)
         self._is_switching = False
         record = replace(
             cycle.record,
@@ -330,7 +333,11 @@ class Control:
             overrides=self._overrides,
             envelopes=self.envelopes,
         )
-        return self.watching.look(moment, taken_s=measurement.taken_s, told=dispatch.told(), now_s=now_s)
+        # Of the cycle that was concluded just before.
+        assert self._found is not None
+        return self.watching.look(
+            moment, found=self._found, taken_s=measurement.taken_s, told=dispatch.told(), now_s=now_s
+        )
 
     def _outcome(self, cycle: Cycle) -> CycleOutcome:
         outcome = cycle.record.outcome

@@ -87,26 +87,15 @@ def run_cycle_to_connectors(
 
     What is audited, recorded and sent is by connector in any case. `before` is a cycle by connector too.
     """
-    if projection.by_connector is None:
-        return run_cycle(
-            projection,
-            snapshot,
-            number=number,
-            trigger=trigger,
-            clock_us=clock_us,
-            strategy=strategy,
-            fair_in=fair_in,
-            before=before,
-        )
     began_us = clock_us()
     allocation = balance(projection, snapshot, strategy=strategy, fair_in=fair_in)
     given = spread(projection, snapshot, allocation, strategy=strategy, fair_in=fair_in)
-    connectors = snapshot.connectors
-    cycle = conclude(projection.connectors, connectors, given, number=number, trigger=trigger, before=before)
+    cycle = conclude(projection.connectors, snapshot.connectors, given, number=number, trigger=trigger, before=before)
+    shared = Shared(projection=projection, snapshot=snapshot, allocation=allocation)
     return replace(
         cycle,
         record=replace(cycle.record, duration_us=clock_us() - began_us),
-        shared=Shared(projection=projection, snapshot=snapshot, allocation=allocation),
+        shared=None if projection.by_connector is None else shared,
     )
 
 

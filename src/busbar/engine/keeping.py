@@ -47,8 +47,6 @@ class Keeping:
     ) -> None:
         self._depot_id, self._store, self._says, self._keep_days = depot_id, store, says, keep_days
         self._on_breach, self._on_notices = on_breach, on_notices
-        self.kept = 0
-        """Cycles written down whole."""
         self._sessions_s = self._breaches_s = self._pruned_s = -1e9
         self._sessions: tuple[tuple[object, ...], ...] = ()
         self._breaches: dict[str, BreachRecord] = {}
@@ -120,7 +118,6 @@ class Keeping:
             self._on_notices()
 
     async def _keep_cycle(self, cycle: Cycle) -> None:
-        self.kept += 1
         await self._store.record_cycle(self._depot_id, cycle.record)
 
     async def _keep_sessions(self, sessions: Sequence[Session], at: datetime, now_s: float) -> None:

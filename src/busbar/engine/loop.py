@@ -88,7 +88,6 @@ class Counts:
     """What a loop counts. (Mutable.)"""
 
     cycles: int = 0
-    kept: int = 0
     overruns: int = 0
     """Cycles that took longer than their interval."""
     failures: int = 0

@@ -13,7 +13,6 @@ import numpy as np
 from busbar.core.headroom import Rooms
 from busbar.core.metering import Condition
 from busbar.core.projection import Projection
-from busbar.core.rooms import rooms
 from busbar.core.snapshot import Floats, Ints, Mode
 from busbar.engine.access import Notice
 from busbar.engine.breach_record import BreachChange, BreachRecord
@@ -69,12 +68,12 @@ class Watching:
         """What flows at every node."""
         return measure(self._tree, metering, with_vehicle, now_s=now_s)
 
-    def look(self, moment: Moment, *, taken_s: Floats, told: Ints, now_s: float) -> Seen:
+    def look(self, moment: Moment, *, found: Rooms, taken_s: Floats, told: Ints, now_s: float) -> Seen:
         """Hold what flows against what may. `moment` has everything but breaches, transitions and alarms.
 
-        `taken_s` [N]: when the newest sample in each flow was taken; `told` [n]: the most each leaf was told.
+        `found`: the rooms of its snapshot; `taken_s` [N]: when the newest sample in each flow was taken; `told` [n]:
+        the most each leaf was told.
         """
-        found = rooms(moment.projection, moment.snapshot)
         news = self._breaches.look(self._sight(moment, found, taken_s, told, now_s))
         self.frozen = news.commanded
         mode_notices = self._follow_modes(moment.conditions, moment.at)
