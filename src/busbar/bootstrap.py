@@ -85,12 +85,25 @@ def _clock_us() -> int:
 
 def shipped_scenario(name: str) -> Path:
     """The file of a scenario that comes with Busbar. Raises BusbarError where it did not come along."""
-    package = Path(__file__).parent
-    for folder in (package / "scenarios", package.parents[1] / "scenarios"):
+    for folder in _scenario_folders():
         path = folder / f"{name}.yaml"
         if path.is_file():
             return path
     raise BusbarError(f"The scenario {name} did not come with this installation; give its file to `busbar simulate`.")
+
+
+def shipped_library() -> Path:
+    """The folder of all scenarios that come with Busbar. Raises BusbarError where it did not come along."""
+    for folder in _scenario_folders():
+        if folder.is_dir():
+            return folder
+    raise BusbarError("The scenarios did not come with this installation; name a folder of your own.")
+
+
+def _scenario_folders() -> tuple[Path, Path]:
+    """Of an installed package, and of a checkout."""
+    package = Path(__file__).parent
+    return package / "scenarios", package.parents[1] / "scenarios"
 
 
 async def open_store_and_records(url: str) -> tuple[Store, ChargePointRecords, AccessRecords]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from time import monotonic, perf_counter_ns
 from typing import Any
 
 import structlog
 
+from busbar.adapters.clock import SystemClock
 from busbar.adapters.collector import calm_collector
 from busbar.adapters.meters.address import check_addresses
 from busbar.adapters.meters.meters import Meters
@@ -59,22 +59,6 @@ class Settings:
     register_maps: Path | None = None
     """A folder of register maps of the operator's own; None: the shipped ones."""
     keep_days: int = 90
-
-
-class SystemClock:
-    """The time of this machine."""
-
-    def now_s(self) -> float:
-        """Seconds of a clock that never jumps."""
-        return monotonic()
-
-    def now(self) -> datetime:
-        """The wall clock (aware UTC)."""
-        return datetime.now(UTC)
-
-    def us(self) -> int:
-        """Microseconds of a clock that never jumps."""
-        return perf_counter_ns() // 1000
 
 
 class Service:

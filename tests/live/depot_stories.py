@@ -23,10 +23,11 @@ from busbar.core.snapshot import Session
 from busbar.core.units import ActivePower, Amount
 from busbar.engine.ports import CycleRecord, Evidence, Override, TrustLevel
 from busbar.simulator.stations.behaviours import BEHAVIOURS, Behaviour
+from busbar.simulator.stations.building import Cast
 from busbar.simulator.stations.conditions import Conditions
 from busbar.simulator.stations.meter_push import MeterPush
 from busbar.simulator.stations.meters import CircuitMeters
-from busbar.simulator.stations.simulated_depot import Cast, SimulatedDepot
+from busbar.simulator.stations.simulated_depot import SimulatedDepot
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "wa_pta_depot.yaml"
 DEPOT = "wa_pta"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from made_charge_points import QUICK, SystemClock, depot
 from made_site import PATIENCE_S, site, tell
 
@@ -17,9 +18,10 @@ from busbar.engine.orders import Answer, OrderKind
 from busbar.engine.ports import CycleOutcome, CycleRecord, Evidence, OverrideKind, StoredSetpoint, TrustLevel
 
 
-def test_vehicles_share_what_fits_and_never_more() -> None:
+@pytest.mark.parametrize("leaves", Leaves)
+def test_vehicles_share_what_fits_and_never_more(leaves: Leaves) -> None:
     async def story() -> None:
-        async with site(depot(3, limit_w=200_000)) as here:
+        async with site(depot(3, limit_w=200_000, leaves=leaves)) as here:
             for unit in ("CP1", "CP2", "CP3"):
                 here.points.connect(unit)
                 here.points.arrive(unit)
@@ -33,9 +35,10 @@ def test_vehicles_share_what_fits_and_never_more() -> None:
     tell(story)
 
 
-def test_one_more_vehicle_is_given_what_others_have_given_back() -> None:
+@pytest.mark.parametrize("leaves", Leaves)
+def test_one_more_vehicle_is_given_what_others_have_given_back(leaves: Leaves) -> None:
     async def story() -> None:
-        async with site(depot(2, limit_w=150_000)) as here:
+        async with site(depot(2, limit_w=150_000, leaves=leaves)) as here:
             for unit in ("CP1", "CP2"):
                 here.points.connect(unit)
             here.points.arrive("CP1")
@@ -64,10 +67,11 @@ def test_leases_are_renewed_for_as_long_as_it_runs() -> None:
     tell(story)
 
 
-def test_when_the_process_ends_everything_falls_back_and_charging_resumes_when_it_is_back() -> None:
+@pytest.mark.parametrize("leaves", Leaves)
+def test_when_the_process_ends_everything_falls_back_and_charging_resumes_when_it_is_back(leaves: Leaves) -> None:
     async def story() -> None:
         store = MemoryStore()
-        async with site(depot(2, limit_w=200_000, fallback_w=10_000), store=store) as here:
+        async with site(depot(2, limit_w=200_000, fallback_w=10_000, leaves=leaves), store=store) as here:
             for unit in ("CP1", "CP2"):
                 here.points.connect(unit)
                 here.points.arrive(unit)
@@ -76,7 +80,9 @@ def test_when_the_process_ends_everything_falls_back_and_charging_resumes_when_i
         number = await store.last_cycle_number("yard")
         await asyncio.sleep(QUICK.lease_s + 0.5)
         assert points.total_w() == 20_000
-        async with site(depot(2, limit_w=200_000, fallback_w=10_000), store=store, points=points) as again:
+        async with site(
+            depot(2, limit_w=200_000, fallback_w=10_000, leaves=leaves), store=store, points=points
+        ) as again:
             for unit in ("CP1", "CP2"):
                 points.connect(unit)
             await again.until(lambda: points.total_w() >= 198_000, "both charge again")
@@ -157,9 +163,10 @@ def test_people_hold_stop_and_isolate() -> None:
     tell(story)
 
 
-def test_safe_by_order_lowers_and_lifting_it_raises() -> None:
+@pytest.mark.parametrize("leaves", Leaves)
+def test_safe_by_order_lowers_and_lifting_it_raises(leaves: Leaves) -> None:
     async def story() -> None:
-        async with site(depot(2, limit_w=200_000)) as here:
+        async with site(depot(2, limit_w=200_000, leaves=leaves)) as here:
             for unit in ("CP1", "CP2"):
                 here.points.connect(unit)
                 here.points.arrive(unit)

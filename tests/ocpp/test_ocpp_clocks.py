@@ -33,6 +33,35 @@ def test_a_clock_that_stays_slow_for_a_minute_is_slow() -> None:
     assert clock.correction_s == -40.0
 
 
+def test_what_looks_like_a_slow_clock_may_be_late_messages_for_five_minutes() -> None:
+    clock = StationClock()
+    clock.connect(0.0)
+    clock.observe(-45.0, 0.0)
+    assert clock.doubt_s(0.0) == 0.0
+    # The clock of this machine was an hour ahead until now: everything that comes makes theirs look a little less slow.
+    clock.observe(3600.0, 0.0)
+    for second in range(70):
+        clock.observe(-45.0 + 0.5 * second, 1000.0 + second)
+    assert clock.correction_s == -10.5
+    assert clock.doubt_s(1069.0) == 10.5
+    for second in range(1070, 1400, 10):
+        clock.observe(-10.5, float(second))
+    assert clock.doubt_s(1390.0) == 0.0
+
+
+def test_what_our_own_clock_was_set_by_is_not_taken_for_late_messages() -> None:
+    clock = StationClock()
+    clock.connect(0.0)
+    clock.observe(-0.2, 0.0)
+    clock.shift(3600.0)
+    clock.observe(-3600.2, 1.0)
+    assert clock.correction_s == -3600.0
+    assert clock.doubt_s(1.0) == 0.0
+    assert clock.ahead_s == -3600.2
+    clock.shift(-3600.0)
+    assert clock.correction_s == 0.0
+
+
 def test_a_fast_clock_is_believed_at_once_and_kept_over_a_new_connection() -> None:
     clock = StationClock()
     clock.connect(0.0)

@@ -22,6 +22,7 @@ from ocpp_peers import (
 
 from busbar.adapters.memory_records import MemoryRecords
 from busbar.adapters.ocpp.exchange import FEW_MEASURANDS, MEASURANDS
+from busbar.adapters.ocpp.greeting import tell_fallbacks
 from busbar.engine.events import ConnectorState, Described, FallbackAnswered, Ready, StateChanged, VehicleArrived
 from busbar.engine.orders import Answer
 from busbar.engine.timing import Timing
@@ -146,6 +147,26 @@ async def test_a_mute_charge_point_becomes_ready_without_a_fallback() -> None:
         await to.inbox.until(Ready)
         assert not to.inbox.of(FallbackAnswered)[0].is_accepted
         assert to.inbox.of(FallbackAnswered)[0].detail == "no answer"
+
+
+@in_loop
+async def test_a_fallback_that_was_not_answered_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    defaults = tell_fallbacks.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "again_s", 0.05)
+    script: dict[str, Any] = {"SetChargingProfile": None, "TriggerMessage": None}
+    async with central(timing=Timing(answer_s=0.4)) as to, peer(to, script=script) as one:
+        await one.boot()
+        await to.inbox.until(Ready)
+        assert not to.inbox.of(FallbackAnswered)[0].is_accepted
+        script["SetChargingProfile"] = {"status": "Rejected"}
+        one.script |= script
+        await to.inbox.until(FallbackAnswered, 2)
+        one.script["SetChargingProfile"] = {"status": "Accepted"}
+        told = await to.inbox.until(FallbackAnswered, 3)
+        while not told.is_accepted:
+            told = await to.inbox.until(FallbackAnswered, len(to.inbox.of(FallbackAnswered)) + 1)
+        assert (told.connector, told.fallback) == ("CP1/1", 6000)
 
 
 @in_loop

@@ -1,6 +1,7 @@
 """Meter values: live ones measured, old ones dropped, too many shed, control first."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -124,7 +125,7 @@ def _backlog() -> tuple[Telemetry, list[tuple[str, float]]]:
     def measure(station: Station, outlet: Outlet, told: Told) -> None:
         looked_at.append((station.id, told.received_s))
 
-    return Telemetry(measure), looked_at
+    return Telemetry(measure, now_s=time.monotonic), looked_at
 
 
 async def _until(done: Callable[[], bool]) -> None:

@@ -3,7 +3,7 @@
 import random
 from dataclasses import replace
 
-from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot
+from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, Leaves, Sharing
 from busbar.core.units import PHASES, Amount, ApparentPower, Current, Phase
 
 NOMINAL_V = 400
@@ -37,6 +37,14 @@ def made_depot(rng: random.Random) -> Depot:
         circuits=tuple(circuits),
         charge_points=tuple(replace(unit, circuit=placed[unit.id]) for unit in units),
     )
+
+
+def charge_points_share(rng: random.Random, depot: Depot) -> Depot:
+    """Charge points share, so that they may be told one limit; of some it is known how they divide it."""
+    units = tuple(
+        replace(unit, sharing=rng.choice((Sharing.PARALLEL, Sharing.SEQUENTIAL, None))) for unit in depot.charge_points
+    )
+    return replace(depot, leaves=Leaves.CHARGE_POINT, charge_points=units)
 
 
 def _path(name: str, above: dict[str, str]) -> list[str]:

@@ -88,9 +88,12 @@ class Promises:
     def check_now(self, dispatch: Dispatch) -> None:
         """Nobody can draw more than is committed for it; and where that fits, what flows fits."""
         committed, drawn = dispatch.commitments().tolist(), []
+        self._check_whole(committed)
         for leaf, connector in enumerate(self.projection.leaf_ids):
             station, plug = self.plug(connector)
             drawn.append(plug.obedient)
+            if station.is_summed:
+                continue
             possible = max(plug.limit(station.clock_s(self.now_s)), plug.obedient)
             if possible > committed[leaf]:
                 self._broken("may draw more than is committed", f"{connector}: {possible} > {committed[leaf]}")
@@ -100,6 +103,17 @@ class Promises:
         for (place, available), most, flow in zip(self.available, counted, flowing, strict=True):
             if most <= available < flow:
                 self._broken("more flows than is available", f"{place}: {flow} > {available}, counted {most}")
+
+    def _check_whole(self, committed: Sequence[int]) -> None:
+        """Where a charge point is told one limit for all of its connectors, the same is promised of their sum."""
+        for station in self.stations.values():
+            if not station.is_summed:
+                continue
+            drawn = sum(plug.obedient for plug in station.plugs.values())
+            possible = max(station.possible(station.clock_s(self.now_s)), drawn)
+            counted = sum(committed[self.projection.leaf_index[name]] for name in station.plugs)
+            if possible > counted:
+                self._broken("may draw more than is committed", f"{station.id}: {possible} > {counted}")
 
     def check_leases(self, ended: Iterable[str]) -> None:
         """While everything works no lease ends: it was renewed."""
@@ -116,8 +130,18 @@ class Promises:
         if any(flow > most for (_, most), flow in zip(self.available or (), flows, strict=True)):
             # Below circuits where what happens without us does not fit, nothing is raised.
             return
+        for station in self.stations.values():
+            if station.is_whole:
+                there = [name for name, plug in station.plugs.items() if plug.session is not None]
+                wanted = sum(int(targets[self.projection.leaf_index[name]]) for name in there)
+                times = 1 if station.is_verified else len(station.plugs)
+                limit = station.limit(station.clock_s(self.now_s)) * times + times
+                if limit < min(wanted, station.max_rating) * 0.98:
+                    self._broken("not given what it was to have", f"{station.id}: {limit} < {wanted}")
         for leaf, connector in enumerate(self.projection.leaf_ids):
             station, plug = self.plug(connector)
+            if station.is_whole:
+                continue
             has, target = plug.limit(station.clock_s(self.now_s)), int(targets[leaf])
             if plug.session is not None and has < target * 0.98:
                 self._broken("not given what it was to have", f"{connector}: {has} < {target}")

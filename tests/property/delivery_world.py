@@ -1,6 +1,7 @@
 """A depot in made-up time: real balance and real delivery, charge points as automata, and a network that fails.
 
-One seed, one story. Everything that design section 6 promises is looked at in every second.
+One seed, one story: where nobody says among what, an even one shares among connectors, an odd one among charge points.
+Everything that design section 6 promises is looked at in every second.
 """
 
 import random
@@ -8,15 +9,18 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from delivery_depots import amperes, made_depot
+from delivery_depots import amperes, charge_points_share, made_depot
 from delivery_promises import BrokenError, Promises, Violation
 from delivery_stations import Plug, Station
 
 from busbar.core.balance import balance
+from busbar.core.charger import times_taken
+from busbar.core.depot import Leaves
 from busbar.core.fallbacks import fallbacks_that_do_not_fit
 from busbar.core.projection import project
 from busbar.core.rooms import rooms
-from busbar.core.snapshot import Mode, snapshot_from_arrays
+from busbar.core.snapshot import Mode, on_charge_points, snapshot_from_arrays
+from busbar.core.spread import spread
 from busbar.core.units import Amount
 from busbar.engine.dispatch import Dispatch
 from busbar.engine.events import (
@@ -73,11 +77,15 @@ class Link:
 class World:
     """One story. (Mutable: it goes on second by second.)"""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, leaves: Leaves | None = None) -> None:
         self.rng = rng = random.Random(seed)
         depot = made_depot(rng)
         while fallbacks_that_do_not_fit(project(depot)):
             depot = made_depot(rng)
+        self.whole_rng = random.Random(f"whole {seed}")
+        self.leaves = leaves or (Leaves.CHARGE_POINT if seed % 2 else Leaves.CONNECTOR)
+        if self.leaves is Leaves.CHARGE_POINT:
+            depot = charge_points_share(self.whole_rng, depot)
         self.now_s = 0
         self.depot = depot
         self.projection = project(depot)
@@ -128,7 +136,14 @@ class World:
                 is_deaf=has_deaf and rng.random() < 0.3,
                 extra_s=rng.choice((8, 25)) if rng.random() < 0.08 else 0,
                 refuses=rng.choice((0.0, 0.0, 0.0, 0.3)),
+                max_rating=unit.max_rating,
             )
+        if self.depot.leaves is Leaves.CHARGE_POINT:
+            for unit in self.depot.charge_points:
+                station = found[unit.id]
+                station.is_whole = self.whole_rng.random() < 0.7
+                station.is_verified = times_taken(unit) == 1
+                station.takes_each = not station.is_verified and self.whole_rng.random() < 0.7
         return found
 
     # The story
@@ -152,8 +167,7 @@ class World:
         self.promises.now_s = self.now_s
         for station in self.stations.values():
             self._arrivals(station)
-            for plug in station.plugs.values():
-                self._flow(station, plug)
+            self._flow(station)
         if self.dispatch is None and self.now_s >= self.back_s:
             self._start()
         for station in self.stations.values():
@@ -273,11 +287,18 @@ class World:
         if link.connection is not None:
             self._say(link, VehicleLeft(connector=plug.id, at=self._at(), received_s=0.0))
 
-    def _flow(self, station: Station, plug: Plug) -> None:
+    def _flow(self, station: Station) -> None:
         clock_s = station.clock_s(self.now_s)
-        if plug.lease is not None and plug.lease.ends_s <= clock_s < plug.lease.ends_s + 1:
-            self.lapsed.add(plug.id)
-        plug.flow(clock_s, is_deaf=station.is_deaf, extra_s=station.extra_s)
+        for plug in station.plugs.values():
+            lease = station.lease if station.is_whole else plug.lease
+            is_there = plug.session is not None or not station.is_whole
+            if is_there and lease is not None and lease.ends_s <= clock_s < lease.ends_s + 1:
+                self.lapsed.add(plug.id)
+        station.flow(clock_s)
+        for plug in station.plugs.values():
+            self._sample(station, plug)
+
+    def _sample(self, station: Station, plug: Plug) -> None:
         link = self.links[station.id]
         is_sampled = plug.session is not None and (self.now_s + sum(map(ord, plug.id)) % 7) % TIMING.sample_s == 0
         if is_sampled and link.connection is not None and link.connection == link.believed:
@@ -348,6 +369,10 @@ class World:
         if self.dispatch is None or link.connection is not None or self.now_s < link.back_s:
             return
         self.connections += 1
+        was_whole = station.is_whole
+        if len(station.plugs) > 1 and self.depot.leaves is Leaves.CHARGE_POINT and self.whole_rng.random() < 0.25:
+            self._count("other way")
+            station.change_way()
         stale = link.believed
         link.connection = link.believed = self.connections
         link.up.clear()
@@ -367,7 +392,14 @@ class World:
             if plug.session is not None and known != plug.session:
                 self._take(VehicleArrived(connector=plug.id, at=self._at()))
             link.known[plug.id] = plug.session
-        self._take(Ready(charge_point=station.id, connection=link.connection, received_s=self._own_s()))
+        ready = Ready(
+            charge_point=station.id,
+            connection=link.connection,
+            received_s=self._own_s(),
+            is_whole=station.is_whole,
+            was_whole=was_whole,
+        )
+        self._take(ready)
 
     def _install_fallbacks(self, station: Station, dispatch: Dispatch) -> None:
         for plug in station.plugs.values():
@@ -482,7 +514,10 @@ class World:
             modes=self.modes,
             envelopes=self.envelopes,
         )
-        self.targets = balance(projection, snapshot).setpoint
+        # As the loop does it: what is sent and leased is by connector in any case.
+        shared = project(self.depot, leaves=self.leaves)
+        wanted = snapshot if shared.by_connector is None else on_charge_points(shared, snapshot)
+        self.targets = spread(shared, wanted, balance(shared, wanted)).setpoint
         frozen = np.full(len(projection.leaf_ids), self.rng.random() < 0.05 and not self.is_calm)
         dispatch.aim(self.targets, found=rooms(projection, snapshot), frozen=frozen, now_s=self._own_s())
         self.promises.see(snapshot)
@@ -510,6 +545,8 @@ class World:
         assert link.awaited is None, "two orders in flight at one charge point"
         assert link.believed is not None
         self._count(order.kind.value)
+        if order.whole is not None:
+            self._count("whole")
         link.last_down_s = max(link.last_down_s, self.now_s + self._delay_s())
         link.down.append(
             Message(
@@ -522,10 +559,10 @@ class World:
         link.awaited = (order, self.now_s + TIMING.answer_s)
 
 
-def first_violation(seed: int) -> Violation | None:
+def first_violation(seed: int, leaves: Leaves | None = None) -> Violation | None:
     """What goes wrong first in a story; None: nothing does."""
     try:
-        World(seed).live()
+        World(seed, leaves).live()
     except BrokenError as broken:
         return broken.violation
     return None

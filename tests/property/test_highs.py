@@ -7,13 +7,12 @@ from typing import Any
 import highspy
 import numpy as np
 from exactly import Ledger, idle, share_out
-from forests import AT, Case, Shape, cases
+from forests import AT, Case, Shape, by_charge_point, cases
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from busbar.core.allocation import Verdict
-from busbar.core.balance import balance
-from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, FairIn
+from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, FairIn, Leaves
 from busbar.core.projection import project
 from busbar.core.rows import TOTAL
 from busbar.core.snapshot import snapshot_from_arrays
@@ -192,15 +191,19 @@ def single_row_depots(draw: st.DrawFn) -> Depot:
     )
 
 
-@given(single_row_depots(), st.sampled_from(sorted(STRATEGIES)), st.sampled_from(FairIn))
-def test_on_one_row_nothing_that_fits_is_left_over(depot: Depot, strategy: str, fair_in: FairIn) -> None:
+@given(single_row_depots(), st.sampled_from(sorted(STRATEGIES)), st.sampled_from(FairIn), st.sampled_from(Leaves))
+def test_on_one_row_nothing_that_fits_is_left_over(depot: Depot, strategy: str, fair_in: FairIn, among: Leaves) -> None:
     """In a tree with one row sharing costs nothing: the sum is the most that any sharing could reach."""
-    projection = project(depot)
-    request = projection.max_rating
-    snapshot = snapshot_from_arrays(projection, at=AT, request=request, priority=np.arange(len(request)) % 3)
-    allocation = balance(projection, snapshot, strategy=strategy, fair_in=fair_in)
-    ledger = Ledger(Case(depot=depot, projection=projection, snapshot=snapshot, strategy=strategy, fair_in=fair_in))
-    leaves = range(len(request))
+    connectors = project(depot)
+    rating = connectors.max_rating
+    wanted = snapshot_from_arrays(connectors, at=AT, request=rating, priority=np.arange(len(rating)) % 3)
+    case = Case(depot=depot, projection=connectors, snapshot=wanted, strategy=strategy, fair_in=fair_in)
+    if among is Leaves.CHARGE_POINT:
+        case = by_charge_point(case)
+    projection, request = case.projection, case.snapshot.request
+    allocation = share_out(case)
+    ledger = Ledger(case)
+    leaves = case.leaves
     per_unit = {leaf: float(projection.weights[TOTAL][projection.leaf_class[leaf]]) for leaf in leaves}
     programme = Programme([0.0] * len(request), [float(value) for value in request])
     for place, limit in ledger.available.items():

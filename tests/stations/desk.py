@@ -10,9 +10,10 @@ from strict_central import Payload, answer_of, call_of, order_of, profile_of, us
 
 from busbar.simulator.scenario import VehicleType
 from busbar.simulator.stations.behaviours import HONEST, Behaviour
+from busbar.simulator.stations.building import Cast
 from busbar.simulator.stations.conditions import Conditions
 from busbar.simulator.stations.outlets import Plugged
-from busbar.simulator.stations.simulated_depot import Cast, SimulatedDepot
+from busbar.simulator.stations.simulated_depot import SimulatedDepot
 from busbar.simulator.stations.station import Station
 from busbar.simulator.stations.traffic import NOBODY
 

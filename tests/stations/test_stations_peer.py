@@ -12,8 +12,9 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from busbar.simulator.stations.building import Cast
 from busbar.simulator.stations.conditions import Conditions
-from busbar.simulator.stations.simulated_depot import Cast, SimulatedDepot
+from busbar.simulator.stations.simulated_depot import SimulatedDepot
 
 QUICK = Conditions(ramp_s=0.1, sample_s=1, reconnect_s=0.1)
 

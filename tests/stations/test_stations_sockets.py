@@ -13,8 +13,9 @@ from strict_central import StrictCentral, draw, order_of, profile_of, run, stric
 from busbar.simulator.physics import physical_limits, whole_flow
 from busbar.simulator.scenario import VehicleType
 from busbar.simulator.stations.behaviours import BEHAVIOURS
+from busbar.simulator.stations.building import Cast
 from busbar.simulator.stations.conditions import Conditions
-from busbar.simulator.stations.simulated_depot import Cast, SimulatedDepot
+from busbar.simulator.stations.simulated_depot import SimulatedDepot
 from busbar.simulator.stations.traffic import NOBODY, Traffic
 
 VAN = VehicleType(id="van", battery_wh=75_000, max_power_w=22_000)

@@ -11,13 +11,13 @@ import numpy as np
 
 from busbar.adapters.files.depot_file import load_depot
 from busbar.core.demand import Reason
-from busbar.core.depot import Circuit
+from busbar.core.depot import Circuit, Leaves
 from busbar.core.limits import load_rows
 from busbar.core.metering import Condition
 from busbar.core.projection import NodeKind, Projection, project
-from busbar.core.snapshot import Floats, Ints, Mode, Session, Snapshot, snapshot_from_sessions
+from busbar.core.snapshot import Floats, Ints, Mode, Session, Snapshot, on_charge_points, snapshot_from_sessions
 from busbar.core.units import ActivePower, Amount
-from busbar.engine.cycle import Cycle, run_cycle
+from busbar.engine.cycle import Cycle, run_cycle_to_connectors
 from busbar.engine.events import ConnectorState
 from busbar.engine.moment import Flows, Moment, Plugged
 
@@ -94,6 +94,7 @@ def made_moment(
         allocation=cycle.allocation,
         setpoint=cycle.setpoint.copy(),
         record=cycle.record,
+        shared=cycle.shared,
         committed=committed,
         acknowledged=np.where(snapshot.present, cycle.setpoint, -1),
         held={},
@@ -120,10 +121,14 @@ def _base_loads(projection: Projection, given: Mapping[str, Amount], modes: Mapp
 
 def _cycle(projection: Projection, snapshot: Snapshot, *, number: int, strategy: str) -> Cycle:
     ticks = iter((0, 4200))
-    fair_in = projection.depot.fair_in
-    cycle = run_cycle(
-        projection,
-        snapshot,
+    fair_in, leaves = projection.depot.fair_in, projection.depot.leaves
+    shared, wanted = projection, snapshot
+    if leaves is Leaves.CHARGE_POINT:
+        shared = project(projection.depot, leaves=leaves)
+        wanted = on_charge_points(shared, snapshot)
+    cycle = run_cycle_to_connectors(
+        shared,
+        wanted,
         number=number,
         trigger="clock",
         clock_us=lambda: next(ticks),
@@ -132,7 +137,7 @@ def _cycle(projection: Projection, snapshot: Snapshot, *, number: int, strategy:
     )
     limited = int((cycle.allocation.stopped_by == 3).sum())
     inputs = {
-        "leaves": projection.leaves.value,
+        "leaves": leaves.value,
         "fair_in": fair_in.value,
         "vehicles": int(snapshot.present.sum()),
         "limited": limited,

@@ -173,6 +173,15 @@ def test_the_last_sample_of_a_vehicle_that_has_left_is_soon_forgotten() -> None:
     assert yard.at("A/1", 116)[0][0] == 0
 
 
+def test_that_nothing_flows_where_a_vehicle_has_left_is_known_now() -> None:
+    # Or the time within the limit, which closes a breach, would begin anew when the sample is forgotten.
+    yard = Yard(made(circuit("G", None), units=(unit("A", "G"),)))
+    yard.draws("A/1", 0, at_s=100)
+    rows, age_s, _ = yard.at("A/1", 112)
+    assert rows[0] == 0
+    assert age_s == 0
+
+
 def test_a_dc_unit_is_seen_from_its_supply_at_most() -> None:
     yard = Yard(made(circuit("G", None), units=(unit("D", "G", current=CurrentKind.DC),)), "D/1")
     yard.draws("D/1", 38, at_s=100)

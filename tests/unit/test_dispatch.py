@@ -6,7 +6,7 @@ import pytest
 from delivery_bench import AT, TIMING, Bench, amperes, depot
 
 from busbar.core.projection import project
-from busbar.engine.events import Answered, ClockRead, Ready
+from busbar.engine.events import Answered, ClockRead, ConnectorState, Ready, StateChanged
 from busbar.engine.orders import Answer, OrderKind
 from busbar.engine.ports import StoredSetpoint
 
@@ -462,6 +462,14 @@ def test_after_a_restart_nobody_is_raised_before_it_has_acknowledged_anew() -> N
     assert bench.wait(5).sent() == {"CP1/1": 20_000}
 
 
+def test_after_a_restart_a_refused_first_word_is_not_repeated_at_once() -> None:
+    bench = Bench(depot({"A": 64}, {"A": ["CP1"]}), stored=[_stored("CP1/1", 16_000)])
+    bench.aim(CP1=16_000)
+    bench.answer(bench.release().orders[0], Answer.REFUSED)
+    assert bench.wait(1).sent() == {}
+    assert bench.wait(10).sent() == {"CP1/1": 16_000}
+
+
 def test_after_a_restart_what_was_stored_counts_for_a_lease_even_when_it_has_been_lowered_since() -> None:
     bench = Bench(depot({"A": 32}, {"A": ["CP1", "CP2"]}), stored=[_stored("CP1/1", 26_000)])
     bench.aim(CP1=6000, CP2=26_000)
@@ -471,6 +479,19 @@ def test_after_a_restart_what_was_stored_counts_for_a_lease_even_when_it_has_bee
     assert bench.sent() == {}
     # The draw of CP2 is counted at 6 A, which is all that fitted.
     assert bench.committed() == {"CP1/1": 26_000, "CP2/1": 6000}
+
+
+def test_after_a_restart_what_was_stored_for_one_that_left_does_not_count_for_ever() -> None:
+    bench = Bench(depot({"A": 32}, {"A": ["CP1", "CP2"]}), stored=[_stored("CP1/1", 26_000)])
+    # A sample that it kept while it was away makes its clock look late: its leases are doubted for a moment.
+    bench.leave("CP1/1")
+    bench.dispatch.restore([_stored("CP1/1", 26_000)], bench.now_s)
+    bench.dispatch.take(ClockRead(charge_point="CP1", ahead_s=-TIMING.skew_s - 1), bench.now_s)
+    free = StateChanged(connector="CP1/1", state=ConnectorState.FREE, at=AT)
+    bench.dispatch.take(free, bench.now_s)
+    assert bench.committed()["CP1/1"] == 26_000, "it may have been sent just before the end, and come late"
+    bench.wait(TIMING.expiry_s)
+    assert bench.dispatch.reservations(bench.now_s).committed.tolist() == [0, 0]
 
 
 def test_an_edited_depot_carries_over_what_is_committed(pair: Bench) -> None:

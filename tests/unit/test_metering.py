@@ -106,6 +106,28 @@ def test_the_age_that_counts_is_that_of_the_sample_and_not_of_the_message() -> N
     assert mode(state, 20.0) == (NORMAL, Cause.SILENT, False)
 
 
+def test_between_cycles_too_a_meter_is_missed_after_fifteen_seconds() -> None:
+    metering = Metering(project(DEPOT), now_s=0.0)
+
+    def says(at_s: float, *, age_s: float = 0.0, fault: str = "") -> None:
+        metering.node_measured(
+            NodeMeasured(
+                node="GC", received_s=at_s, age_s=age_s, phases_ma=None if fault else (1000, 1000, 1000), fault=fault
+            )
+        )
+
+    for at_s in (1.0, 2.0, 3.0):
+        says(at_s)
+    assert metering.stale(100.0) == frozenset()  # It is SAFE: what may be raised has been decided by other limits.
+    metering.cycle(now_s=3.0, committed=np.zeros(0, dtype=np.int64))
+    assert metering.stale(18.0) == frozenset()
+    assert metering.stale(18.1) == {"GC"}
+    says(18.0, fault="no answer")
+    says(18.0, age_s=14.5)
+    assert metering.stale(18.4) == frozenset()
+    assert metering.stale(18.6) == {"GC"}
+
+
 def test_safe_ends_after_three_fresh_samples_and_not_within_a_minute() -> None:
     state = passed(normal(at_s=3.0), 70.0, RULES)
     state = seen(*(sample(80.0 + k, on_lines(1000 + k)) for k in range(50)), state=state)
@@ -125,7 +147,7 @@ def test_three_samples_with_a_silence_between_them_are_not_three_in_a_row() -> N
     for at_s in (1.0, 2.0, 20.0, 21.0):
         state = seen(sample(at_s, on_lines(20_000 + at_s)), state=state)
     assert mode(state, 21.0)[0] is SAFE
-    assert mode(seen(sample(22.0, on_lines(9)), state=state), 22.0)[0] is NORMAL
+    assert mode(seen(sample(22.0, on_lines(12_345)), state=state), 22.0)[0] is NORMAL
 
 
 def test_an_older_sample_changes_nothing() -> None:
@@ -161,6 +183,22 @@ def test_a_single_absurd_sample_is_dropped_and_counted_and_three_make_the_node_s
     assert mode(state, 5.0)[0] is NORMAL
     state = seen(sample(6.0, rows), state=state)
     assert mode(state, 6.0) == (SAFE, Cause.ABSURD, True)
+
+
+def test_a_wrong_unit_does_not_become_the_right_one_by_going_on() -> None:
+    # The node is SAFE from the third sample on; charge points are lowered, and so is what the meter shows.
+    wrong = [sample(4.0 + k, on_lines(20.0 if k < 10 else 8.0 + 0.001 * k)) for k in range(200)]
+    state = seen(*wrong, state=normal(at_s=3.0))
+    assert mode(state, 203.0) == (SAFE, Cause.ABSURD, True)
+    state = seen(*(sample(204.0 + k, on_lines(8_000 + k)) for k in range(3)), state=state)
+    assert mode(state, 206.0) == (NORMAL, None, True)
+
+
+def test_a_load_that_fell_to_a_thousandth_while_nobody_looked_is_believed() -> None:
+    state = seen(*(sample(100.0 + k, on_lines(20.0 + k)) for k in range(3)), state=passed(normal(), 99.0, RULES))
+    assert mode(state, 130.0)[1] is not Cause.ABSURD
+    assert state.good is not None
+    assert state.good.rows == on_lines(22.0)
 
 
 def test_what_a_node_can_carry_is_believed_however_bad_it_is() -> None:
@@ -236,6 +274,17 @@ def test_a_meter_in_a_wrong_unit_from_the_beginning_does_not_follow_either() -> 
     for at_s in range(5, 40):
         state = held(state, at_s, 26, 16_000)
     assert mode(state, 39.0) == (SAFE, Cause.FROZEN, True)
+
+
+def test_a_wrong_unit_is_seen_though_nobody_knows_how_far_the_ramp_has_come() -> None:
+    # Nothing flowed when the unit went wrong; while the draw rises it may be anything up to what was told.
+    state = held(normal(at_s=3.0, ma=0), 4.0, 0, 0)
+    for at_s in range(5, 60):
+        reading = sample(at_s, on_lines(10.0 * min(9, at_s - 4)))
+        low = 0.0 if at_s < 20 else 90_000.0
+        low_rows, high_rows = (low, low, low, 0.0), (90_000.0, 90_000.0, 90_000.0, 0.0)
+        state = compare(seen(reading, state=state), reading, BOUNDS, RULES, low=low_rows, high=high_rows)
+    assert mode(state, 59.0) == (SAFE, Cause.FROZEN, True)
 
 
 def test_identical_samples_while_nothing_moves_are_fine() -> None:

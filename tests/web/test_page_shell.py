@@ -103,6 +103,20 @@ def test_the_head_says_how_the_depot_is_and_counts(running: Running, browser: Br
         assert seen.complaints == []
 
 
+def test_the_head_says_how_it_is_shared_and_follows_a_change(browser: Browser) -> None:
+    with serving(vehicles=20) as running, watched(browser, running.url, link=running.link()) as seen:
+        sharing, compare = seen.page.locator("#sharing"), seen.page.locator("#compare")
+        expect(sharing).to_have_text("Least laxity among connectors, fair in power")
+        expect(compare).to_have_text("Compare with charge points")
+        wanted = {"strategy": "first_come", "leaves": "charge_point", "fair_in": "current", "by": "Ann"}
+        asked = httpx.patch(f"{running.url}/api/v1/depots/wa_pta/settings", json=wanted, headers=running.headers())
+        assert asked.status_code == 200
+        running.call(running.service.step())
+        expect(sharing).to_have_text("First come among charge points, fair in current")
+        expect(compare).to_have_text("Compare with connectors")
+        assert seen.complaints == []
+
+
 def test_a_new_cycle_shows_without_anybody_asking(running: Running, browser: Browser) -> None:
     with watched(browser, running.url, link=running.link()) as seen:
         moment = running.call(running.service.step())

@@ -2,13 +2,21 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from made_service import Running, serving
 from playwright.sync_api import Browser, expect
 from watched_page import watched
 
+from busbar.adapters.files.depot_file import load_depot
+from busbar.core.depot import Leaves
+from busbar.core.projection import project
+
 pytestmark = pytest.mark.chromium
+
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
 
 
 @pytest.fixture
@@ -94,6 +102,52 @@ def test_another_strategy_and_vehicles_more_and_fewer_are_asked_for(browser: Bro
         seen.page.get_by_role("button", name="Put everything back").click()
         expect(seen.page.get_by_role("heading", name="What would happen?")).to_be_visible()
         expect(seen.page.get_by_label("Strategy")).to_have_value("")
+
+
+@pytest.mark.parametrize(("now", "other"), [("connectors", "charge points"), ("charge points", "connectors")])
+def test_one_click_compares_both_leaves_on_the_same_snapshot(browser: Browser, now: str, other: str) -> None:
+    depot = load_depot(SCENARIOS / "wa_pta_depot.yaml")
+    leaves = next(each for each in Leaves if each.plural == now)
+    with (
+        serving(project(replace(depot, leaves=leaves))) as running,
+        watched(browser, running.url, link=running.link()) as seen,
+    ):
+        seen.page.get_by_role("link", name=f"Compare with {other}").click()
+        expect(seen.page.get_by_label("Shared among")).to_have_value(other.removesuffix("s").replace(" ", "_"))
+        sides = seen.page.get_by_role("table", name="Before and after", exact=True)
+        among = sides.get_by_role("row", name=re.compile("^Shared among")).get_by_role("cell")
+        expect(among).to_have_text([now, other])
+        expect(sides.get_by_role("row", name=re.compile("^Strategy"))).to_contain_text("the same")
+        changes = seen.page.get_by_role("table", name="Connectors that would get something else")
+        expect(changes.locator("tbody tr").first).to_be_visible()
+        assert seen.page.locator("#sharing").inner_text() == f"Least laxity among {now}, fair in power"
+        seen.page.get_by_role("button", name="Put everything back").click()
+        expect(seen.page.get_by_label("Shared among")).to_have_value("")
+        expect(sides).to_have_count(0)
+        seen.page.get_by_role("link", name=f"Compare with {other}").click()
+        expect(among).to_have_text([now, other])
+        assert seen.complaints == []
+
+
+@pytest.mark.parametrize(("field", "value"), [("strategy", "first_come"), ("fair_in", "current")])
+def test_an_address_may_ask_for_another_strategy_or_fairness(
+    browser: Browser, running: Running, field: str, value: str
+) -> None:
+    with watched(browser, running.url, link=running.link()) as seen:
+        seen.show(f"what-if/{field}/{value}")
+        label = field.replace("_", " ").capitalize()
+        expect(seen.page.get_by_label(label)).to_have_value(value)
+        sides = seen.page.get_by_role("table", name="Before and after", exact=True)
+        expect(sides.get_by_role("row", name=re.compile(f"^{label}"))).to_contain_text(value.replace("_", " "))
+        assert seen.complaints == []
+
+
+def test_an_address_that_asks_for_nothing_known_runs_what_is_now(browser: Browser, running: Running) -> None:
+    with watched(browser, running.url, link=running.link()) as seen:
+        seen.show("what-if/leaves/pole")
+        expect(seen.page.get_by_role("heading", name="Nobody would get anything else")).to_be_visible()
+        expect(seen.page.get_by_label("Shared among")).to_have_value("")
+        assert seen.complaints == []
 
 
 def test_a_server_that_does_not_answer_is_said_in_the_form(browser: Browser, running: Running) -> None:

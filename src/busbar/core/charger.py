@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import gcd
 
-from busbar.core.depot import ChargePoint, Connector, CurrentKind, Sharing
+from busbar.core.depot import ChargePoint, Connector, CurrentKind, Depot, Leaves, Sharing
 from busbar.core.units import PHASES
 
 _HEADWAY = 16
@@ -76,6 +76,28 @@ def sharing_of(unit: ChargePoint) -> Sharing:
     if len(unit.connectors) == 1:
         return Sharing.PARALLEL
     return unit.sharing or Sharing.UNVERIFIED
+
+
+def may_be_limited_as_a_whole(depot: Depot, unit: ChargePoint) -> bool:
+    """Whether one limit for all of its connectors means something: charge points share, and they sit on the same wires.
+
+    On different wires nothing follows from a sum for any one of them.
+    """
+    wires = {(frozenset(each.phases), each.line_to_line) for each in unit.connectors}
+    return depot.leaves is Leaves.CHARGE_POINT and (unit.current is CurrentKind.DC or len(wires) == 1)
+
+
+def times_taken(unit: ChargePoint) -> int:
+    """How many times one limit for the whole unit counts: where its sharing is not verified, once per connector.
+
+    Those without a vehicle too: whoever plugs in may take the limit before Busbar hears of it.
+    """
+    return len(unit.connectors) if sharing_of(unit) is Sharing.UNVERIFIED else 1
+
+
+def fallback_as_a_whole(unit: ChargePoint) -> int:
+    """The fallback of a unit that is limited as a whole: what all connectors make up, wherever it is taken."""
+    return min(sum(each.fallback for each in unit.connectors) // times_taken(unit), unit.max_rating)
 
 
 def outputs_of(unit: ChargePoint) -> int:

@@ -144,6 +144,12 @@ def when_found_empty(ledger: Commitment) -> Commitment:
     return replace(ledger, falls_to=0)
 
 
+def when_said_free(ledger: Commitment) -> Commitment:
+    """The connector says that it is free: what was sent before a restart was for a session that is over."""
+    ended = tuple(replace(sent, is_leased=True, is_over=True) for sent in ledger.on_the_way)
+    return replace(ledger, falls_to=0, on_the_way=ended)
+
+
 # Values
 
 
@@ -225,6 +231,42 @@ def when_vehicle_left(ledger: Commitment, *, is_empty: bool) -> Commitment:
         on_the_way=tuple(replace(sent, is_leased=True, is_over=True) for sent in ledger.on_the_way),
         may_rise=ledger.may_rise,
     )
+
+
+def when_told_otherwise(ledger: Commitment) -> Commitment:
+    """It is told in another way from now on: nothing that is said so frees what it was told before; only time does."""
+    in_force = ledger.in_force
+    if in_force is None:
+        return ledger
+    before = replace(
+        in_force, order_id="", connection=NO_CONNECTION, value=max(in_force.value, ledger.unsettled), is_over=False
+    )
+    return replace(ledger, in_force=None, unsettled=0, on_the_way=(before, *ledger.on_the_way))
+
+
+def when_parted(ledger: Commitment, *, now_s: float, until_s: float) -> Commitment:
+    """One limit for the whole unit became one for each connector: until all have followed, it may draw its neighbours'
+    part beside its own fallback, and they theirs."""
+    both = Sent(
+        order_id="",
+        value=committed(ledger, now_s) + ledger.fallback,
+        fallback=0,
+        connection=NO_CONNECTION,
+        sent_s=now_s,
+        until_s=until_s,
+        is_over=True,
+    )
+    return replace(ledger, on_the_way=(both, *ledger.on_the_way))
+
+
+def when_emptied(ledger: Commitment) -> Commitment:
+    """No connector of a unit limited as a whole has a vehicle: nothing is drawn; whoever comes has to follow."""
+    return replace(ledger, disobeys=False, rogue=0, over_since_s=None, good=0, draw=None, obeys=True)
+
+
+def when_somebody_came(ledger: Commitment) -> Commitment:
+    """A vehicle on any connector of a unit that is limited as a whole: it has yet to be seen to come down."""
+    return replace(ledger, obeys=False)
 
 
 def when_leases_do_not_hold(ledger: Commitment) -> Commitment:
@@ -311,6 +353,12 @@ def _judged(ledger: Commitment, draw: int, *, sampled_s: float, now_s: float, ra
 def obeyed(ledger: Commitment, now_s: float) -> int:
     """The most it draws if it keeps to what it was told, whatever it was seen to draw."""
     return told(replace(ledger, unsettled=0, rogue=0), now_s)
+
+
+def part_of(ledger: Commitment, now_s: float) -> int:
+    """What counts as its part of a limit for a whole unit, when draws are attributed."""
+    in_force = ledger.in_force
+    return in_force.value if in_force is not None and _has_effect(in_force, now_s) else left_alone(ledger)
 
 
 # Time

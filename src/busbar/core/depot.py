@@ -19,6 +19,11 @@ class Leaves(StrEnum):
     CONNECTOR = "connector"
     CHARGE_POINT = "charge_point"
 
+    @property
+    def plural(self) -> str:
+        """What shares are shared among: `connectors`, `charge points`."""
+        return f"{self.value.replace('_', ' ')}s"
+
 
 class Sharing(StrEnum):
     """How a charge point with several vehicles divides what it is given among its own connectors."""

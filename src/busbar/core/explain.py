@@ -11,7 +11,7 @@ import numpy as np
 from busbar.core.allocation import Allocation, Stop
 from busbar.core.balance import balance_in
 from busbar.core.charger import sharing_of
-from busbar.core.depot import ChargePoint, CurrentKind, FairIn, Sharing
+from busbar.core.depot import ChargePoint, CurrentKind, FairIn, Leaves, Sharing
 from busbar.core.describe import Binding, NodeFigures, Share, bindings, node_figures, shares_of, supply_ma, supply_w
 from busbar.core.flows import loads, refusing_rows, sum_below
 from busbar.core.projection import NodeKind, Projection
@@ -79,6 +79,10 @@ class Explanation:
     chain: tuple[NodeFigures, ...]
     """From the connector up to the microgrid."""
     counterfactuals: tuple[Counterfactual, ...]
+    strategy: str
+    leaves: Leaves
+    """What that shared among."""
+    fair_in: FairIn
     shares: tuple[Share, ...] = ()
     """How the charge point divides what it is given; empty where strategies share among connectors."""
 
@@ -87,6 +91,9 @@ class Explanation:
         first, *others = self.bindings or (None,)
         return {
             "schema": "busbar/explanation/1",
+            "strategy": self.strategy,
+            "leaves": self.leaves.value,
+            "fair_in": self.fair_in.value,
             "leaf": self.leaf,
             "request": {"value": self.request, "unit": self.unit},
             "setpoint": {"value": self.setpoint, "unit": self.unit},
@@ -165,6 +172,9 @@ def explain_allocation(
         counterfactuals=()
         if strategy is None
         else tuple(_counterfactuals(projection, snapshot, allocation, leaf, found, strategy, allocation.fair_in)),
+        strategy=allocation.strategy,
+        leaves=allocation.leaves,
+        fair_in=allocation.fair_in,
         shares=shares_of(projection, snapshot, allocation, leaf),
     )
     if not explanation.shares:

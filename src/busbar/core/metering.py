@@ -27,6 +27,10 @@ SMALLEST_LIMIT = 10_000.0
 _FOLLOWS = 200
 """A flow that moved by less than one part in so many of what the charge points moved by has not followed them. A
 meter in a wrong unit (a thousand times too small) follows by one part in a thousand."""
+_MEANWHILE = 4
+"""By so much the flow may have changed in the moment in which the unit did."""
+_BACK = 100
+"""A meter that showed a thousandth is in the right unit again where it shows more than one part in so many."""
 _LATELY = 10
 """How many samples back spikes are counted."""
 
@@ -83,11 +87,15 @@ class Plausible:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reference:
-    """The sample from which on a meter has not moved, and what the charge points drew then."""
+    """The sample from which on a meter has not moved, and what the charge points drew then and since."""
 
     rows: Rows
     low: FourRows
     high: FourRows
+    most_low: FourRows
+    """The most that they certainly drew at any sample since."""
+    least_high: FourRows
+    """The least that they drew at most at any sample since."""
     stuck_since_s: float | None = None
     """Since when the charge points have certainly moved and the meter has not; None: it need not have moved."""
     stuck_samples: int = 0
@@ -103,6 +111,10 @@ class MeterState:
     """Why it is SAFE, or was last."""
     good: Reading | None = None
     """The last plausible sample: it holds until it is stale."""
+    heard_s: float = -inf
+    """When the newest sample was taken, plausible or not."""
+    is_thousandth: bool = False
+    """It began to show a thousandth of what it showed before, and goes on."""
     good_in_a_row: int = 0
     """Fresh and plausible ones."""
     absurd_lately: int = 0
@@ -172,7 +184,11 @@ def observe(state: MeterState, reading: Reading, bounds: Plausible, rules: Meter
     if state.good is not None and reading.taken_s <= state.good.taken_s:
         return state
     lately = (state.absurd_lately << 1) & ((1 << _LATELY) - 1)
-    if is_absurd(reading, state.good, bounds, rules):
+    # A meter that goes on speaking in a wrong unit is held against what it said before that, however long ago.
+    last = None if reading.taken_s - state.heard_s > rules.silent_s else state.good
+    is_thousandth = last is not None and _is_thousandth(reading, last, bounds, goes_on=state.is_thousandth)
+    state = replace(state, heard_s=max(state.heard_s, reading.taken_s), is_thousandth=is_thousandth)
+    if is_thousandth or is_absurd(reading, bounds):
         lately |= 1
         state = replace(state, absurd_lately=lately, dropped=state.dropped + 1, good_in_a_row=0)
         if lately.bit_count() >= rules.absurd_samples:
@@ -190,22 +206,29 @@ def observe(state: MeterState, reading: Reading, bounds: Plausible, rules: Meter
     return passed(state, reading.received_s, rules)
 
 
-def is_absurd(reading: Reading, last: Reading | None, bounds: Plausible, rules: MeterRules) -> bool:
-    """Nothing given, not finite, beyond what the node can carry, or a thousand times less than a moment ago."""
+def is_absurd(reading: Reading, bounds: Plausible) -> bool:
+    """Nothing given, not finite, or beyond what the node can carry."""
     given = [(row, value) for row, value in enumerate(reading.rows) if value is not None]
-    if not given:
-        return True
-    if not all(isfinite(value) and bounds.lowest[row] <= value <= bounds.highest[row] for row, value in given):
-        return True
-    if last is None or reading.taken_s - last.taken_s > rules.silent_s:
-        return False
+    return not given or not all(
+        isfinite(value) and bounds.lowest[row] <= value <= bounds.highest[row] for row, value in given
+    )
+
+
+def _is_thousandth(reading: Reading, last: Reading, bounds: Plausible, *, goes_on: bool) -> bool:
+    """A thousand times less than what was good last: a wrong unit. What follows such a jump is believed again when it
+    is back at a hundredth at least: charge points below are lowered meanwhile, and what it shows falls with them.
+    """
     # A thousand times more is beyond what the node can carry, or was next to nothing before.
     compared = [
         (before, value)
-        for row, value in given
-        if (before := last.rows[row]) is not None and abs(before) >= bounds.resolution[row]
+        for before, value, resolution in zip(last.rows, reading.rows, bounds.resolution, strict=True)
+        if before is not None and value is not None and isfinite(value) and abs(before) >= resolution
     ]
-    return bool(compared) and all(value != 0 and 500 <= before / value <= 2000 for before, value in compared)
+    if not compared:
+        return False
+    if goes_on:
+        return all(abs(value) < abs(before) / _BACK for before, value in compared)
+    return all(value != 0 and 1000 / _MEANWHILE <= before / value <= 1000 * _MEANWHILE for before, value in compared)
 
 
 def compare(
@@ -217,16 +240,24 @@ def compare(
     (or shows a thousandth of what flows). What it shows may be up to `frozen_s` late.
     """
     reference = state.reference
+    fresh = Reference(rows=reading.rows, low=low, high=high, most_low=low, least_high=high)
     if reference is None or not _is_comparable(reference.rows, reading.rows):
-        return replace(state, reference=Reference(rows=reading.rows, low=low, high=high), is_frozen=False)
+        return replace(state, reference=fresh, is_frozen=False)
     needed = [max(bounds.resolution[row], 2 * step if isfinite(step) else 0) for row, step in enumerate(state.steps)]
+    reference = replace(
+        reference,
+        most_low=_four([max(pair) for pair in zip(reference.most_low, low, strict=True)]),
+        least_high=_four([min(pair) for pair in zip(reference.least_high, high, strict=True)]),
+    )
     has_moved = False
     for row, (value, before) in enumerate(zip(reading.rows, reference.rows, strict=True)):
         if value is None or before is None:
             continue
-        certainly = max(0.0, low[row] - reference.high[row], reference.low[row] - high[row])
-        if abs(value - before) > max(certainly, bounds.resolution[row]) / _FOLLOWS:
-            return replace(state, reference=Reference(rows=reading.rows, low=low, high=high), is_frozen=False)
+        certainly = reference.most_low[row] - reference.least_high[row]
+        # While they ramp nobody knows how far they have come: what may be a thousandth of it shows nothing yet.
+        possibly = max(high[row] - reference.low[row], reference.high[row] - low[row])
+        if abs(value - before) > max(possibly, bounds.resolution[row]) / _FOLLOWS:
+            return replace(state, reference=fresh, is_frozen=False)
         has_moved |= certainly > needed[row]
     if not has_moved:
         return replace(state, reference=replace(reference, stuck_since_s=None, stuck_samples=0))

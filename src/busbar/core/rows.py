@@ -149,11 +149,16 @@ def _largest_cosine(offset_deg: float, swing_deg: float) -> Fraction:
     return Fraction(min(_COSINE_GRID, max(0, ceil(cos(radians(nearest)) * _COSINE_GRID + 1))), _COSINE_GRID)
 
 
+COARSEST = Fraction(1, 10**7)
+"""mA or W: no group unit is larger."""
+
+
 def group_rows(weights: Mapping[int, Sequence[Fraction]], rows: Sequence[Row]) -> tuple[RowGroup, ...]:
     """Rows whose weights are proportional over all load classes become one group; rows nothing loads fall away.
 
     `weights` maps a row's index to its weight per load class. Flow <= limit on a row is, exactly, whole group
-    units <= floor(limit / scale). Units are so fine that 1 mA or 1 W of base load is a whole number of them too.
+    units <= floor(limit / scale). Units are so fine that 1 mA or 1 W of base load is a whole number of them too, and
+    that what is left of a limit below one of them moves nobody's share by as much as a share is snapped to a step.
     """
     members: dict[tuple[bool, tuple[int, ...]], list[tuple[int, Fraction]]] = {}
     for row, column in weights.items():
@@ -168,6 +173,8 @@ def group_rows(weights: Mapping[int, Sequence[Fraction]], rows: Sequence[Row]) -
     groups: list[RowGroup] = []
     for (_, key), found in members.items():
         finer = lcm(*((scale / rows[row].shrink).numerator for row, scale in found))
+        if max(scale for _, scale in found) > finer * COARSEST:
+            finer *= COARSEST.denominator
         groups.append(
             RowGroup(
                 rows=tuple(row for row, _ in found),

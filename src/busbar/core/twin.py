@@ -106,14 +106,19 @@ def twin_balance(
     *,
     strategy: str | Strategy = "equal_share",
     fair_in: FairIn | str = FairIn.POWER,
+    available: Sequence[Sequence[Fraction | None]] | None = None,
 ) -> TwinResult:
-    """Admit, raise tier by tier, round down and hand out the rest: design section 5, exactly."""
+    """Admit, raise tier by tier, round down and hand out the rest: design section 5, exactly.
+
+    `available` [N][rows] in place of what the snapshot leaves; None on a row that is not limited.
+    """
+    given = twin_available(projection, snapshot) if available is None else available
     chosen = STRATEGIES[strategy] if isinstance(strategy, str) else strategy
     leaves, order = _leaves(projection, snapshot, chosen, FairIn(fair_in))
     reserved = [leaf.idle for leaf in leaves]
 
     def room_beyond_reserved() -> _Room:
-        room = _Room(projection, twin_available(projection, snapshot))
+        room = _Room(projection, given)
         for leaf, amount in enumerate(reserved):
             room.take(leaf, amount)
         return room

@@ -64,9 +64,10 @@ def refused(line: Line, order: Order, now_s: float) -> None:
     if order.limit < before:
         line.refusals, line.is_lowering_refused = line.refusals + 1, True
         line.lower_not_before_s = now_s + REFUSED_LOWER_S
-    elif not line.is_silent and (in_force is None or order.limit > in_force.value):
+    elif line.ledger.may_rise and (in_force is None or order.limit > in_force.value):
         line.raise_not_before_s = now_s + REFUSED_RAISE_S
     else:
+        # A renewal; or the first word after a restart, which leaves like one.
         line.refusals += 1
         line.lower_not_before_s = now_s + REFUSED_RENEWAL_S
         line.is_to_be_renewed = True
@@ -91,7 +92,7 @@ def answered_late(unit: Unit, event: Answered, now_s: float) -> bool:
 
 def _back_to_what_holds(line: Line, *, was_cleared: bool) -> None:
     """The value in force is the one it goes on with; it is sent anew where that may have been cleared."""
-    if not line.has_vehicle:
+    if not line.has_vehicle and not line.unit.is_whole:
         return
     in_force = line.ledger.in_force
     line.value = None if in_force is None else in_force.value

@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from busbar.core import commitment as ledgers
+from busbar.core.charger import may_be_limited_as_a_whole, times_taken
 from busbar.core.commitment import Commitment
 from busbar.core.projection import Projection
 from busbar.core.release import ratings_of
+from busbar.core.sharing import charge_point_of
 from busbar.core.snapshot import Ints
 from busbar.engine.lines import Line, Unit, expiry_s, ramp_s
 from busbar.engine.ports import StoredSetpoint
@@ -46,6 +48,7 @@ class Book:
                 self.units[charge_point].lines = []
             unit = self.units[charge_point]
             unit.is_in_service = bool(projection.in_service[leaf])
+            self._describe(unit, leaf)
             line = self._laid_out(before.get(connector), connector, leaf, unit)
             unit.lines.append(line)
             self.lines.append(line)
@@ -66,6 +69,13 @@ class Book:
             self.refresh(line)
             if line.has_vehicle and line.value is not None:
                 self.renew_s[line.leaf] = line.sent_s + self.timing.renew_s
+
+    def _describe(self, unit: Unit, leaf: int) -> None:
+        stored = charge_point_of(self.projection, leaf)
+        unit.max_rating, unit.times = stored.max_rating, times_taken(stored)
+        if unit.is_whole and not may_be_limited_as_a_whole(self.projection.depot, stored):
+            # Nothing more is told in a way that means nothing any more: it is greeted anew.
+            unit.is_ready = False
 
     def _laid_out(self, line: Line | None, connector: str, leaf: int, unit: Unit) -> Line:
         projection = self.projection

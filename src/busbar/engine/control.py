@@ -359,6 +359,11 @@ class Control:
 
     def release(self, at: datetime, now_s: float) -> Release:
         """What may leave now."""
+        projection = self.projection
+        for node_id in self.metering.stale(now_s) - self.metered.modes.keys():
+            # Silent for too long since the last cycle looked.
+            node = projection.node_index[node_id]
+            self.dispatch.freeze(slice(int(projection.first_leaf[node]), int(projection.last_leaf[node])))
         return self.dispatch.release(now_s, at)
 
 

@@ -5,7 +5,7 @@ leaves is handed out with it; where it cannot be stored, `Answered(NOT_SENT)` ta
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,16 +17,18 @@ from busbar.core.headroom import Rooms
 from busbar.core.projection import Projection
 from busbar.core.release import Gate, held_down, stepped_down
 from busbar.core.snapshot import Bools, Floats, Ints
-from busbar.engine import answers
+from busbar.engine import answers, whole
 from busbar.engine.book import NEVER_S, Book
 from busbar.engine.events import (
     Answered,
     ClockRead,
     Connected,
+    ConnectorState,
     Disconnected,
     Event,
     Measured,
     Ready,
+    StateChanged,
     VehicleArrived,
     VehicleLeft,
 )
@@ -103,6 +105,8 @@ class Dispatch:
                 return self._arrived(event)
             case VehicleLeft():
                 return self._left(event)
+            case StateChanged(state=ConnectorState.FREE):
+                return self._said_free(event)
             case Measured():
                 return self._measured(event)
             case ClockRead():
@@ -126,6 +130,10 @@ class Dispatch:
                 unit.is_ready, unit.ends_leases = True, event.ends_leases
                 unit.ramp_s, unit.shortest_interval_s = event.ramp_s, event.shortest_interval_s
                 doubt_leases(unit)
+                was_whole = unit.is_whole or (event.was_whole and not event.is_whole)
+                if was_whole is not event.is_whole:
+                    ramp = ramp_s(unit, self._timing)
+                    whole.change_way(unit, is_whole=event.is_whole, now_s=self._book.now_s, ramp_s=ramp)
                 for line in unit.lines:
                     # What it knew before may be lost.
                     line.is_to_be_renewed = line.has_vehicle and line.value is not None
@@ -143,6 +151,12 @@ class Dispatch:
             return False
         line.has_vehicle = True
         self._book.open.add(line.id)
+        if line.unit.is_whole:
+            if line.value is not None:
+                self._book.renew_s[line.leaf] = line.sent_s + self._timing.renew_s
+            for each in line.unit.lines:
+                each.ledger = ledgers.when_somebody_came(each.ledger)
+                self._book.refresh(each)
         return True
 
     def _left(self, event: VehicleLeft) -> bool:
@@ -151,18 +165,47 @@ class Dispatch:
             return False
         forget_session(line)
         self._book.renew_s[line.leaf] = NEVER_S
+        if line.unit.is_whole:
+            for each in line.unit.lines:
+                each.ledger = ledgers.when_emptied(each.ledger) if line.unit.is_empty else each.ledger
+            self._book.look_at(line.unit)
         self._book.refresh(line)
         return True
+
+    def _said_free(self, event: StateChanged) -> bool:
+        """After a restart nobody tells a connector without a vehicle anything that could take the place of what was
+        stored for it."""
+        line = self._book.line_of.get(event.connector)
+        # What was said on an earlier connection may come late: somebody else may be there by now.
+        if line is None or line.has_vehicle or not line.unit.is_ready or not line.ledger.on_the_way:
+            return False
+        line.ledger = ledgers.when_said_free(line.ledger)
+        return self._book.refresh(line)
 
     def _measured(self, event: Measured) -> bool:
         line = self._book.line_of.get(event.connector)
         if line is None or event.draw is None:
             return False
+        # What proves that a draw has come down was certainly taken after it was told to.
+        sampled_s = event.received_s - event.age_s - event.doubt_s
+        if not line.unit.is_whole:
+            return self._sampled(line, event.draw, sampled_s)
+        if sampled_s > line.drawn_s:
+            line.drawn, line.drawn_s = event.draw, sampled_s
+        if line.unit.is_empty:
+            return False
+        sampled_s = whole.sampled_s(line.unit)
+        found = [self._sampled(each, draw, sampled_s) for each, draw in whole.draws(line.unit, self._book.now_s)]
+        if any(each.ledger.disobeys for each in line.unit.lines):
+            self._book.open |= {each.id for each in line.unit.lines}
+        return any(found)
+
+    def _sampled(self, line: Line, draw: int, sampled_s: float) -> bool:
         before = line.ledger
         line.ledger = ledgers.when_measured(
             before,
-            event.draw,
-            sampled_s=event.received_s - event.age_s,
+            draw,
+            sampled_s=sampled_s,
             now_s=self._book.now_s,
             rating=line.rating,
             ramp_s=ramp_s(line.unit, self._timing),
@@ -204,8 +247,14 @@ class Dispatch:
             unit.is_ready = False
             self._to_disconnect[unit.id] = None
         line = self._book.line_of.get(order.connector)
-        if line is not None:
+        if order.whole is not None:
+            whole.answers_for(unit, order, event, self._book.now_s)
+        elif line is not None:
             answers.answered(line, order, event, self._book.now_s)
+        for each in unit.lines if order.whole is not None else ():
+            if each.has_vehicle and each is not line:
+                self._note(each, each.state)
+        if line is not None:
             self._note(line, line.state)
         self._book.look_at(unit)
 
@@ -249,6 +298,10 @@ class Dispatch:
                 self._book.open.add(line.id)
             watch_lowering(line, committed[line.leaf], target, now_s)
 
+    def freeze(self, leaves: slice) -> None:
+        """Raise none of these leaves before the next cycle aims anew."""
+        self._frozen[leaves] = True
+
     # What may leave
 
     def release(self, now_s: float, at: datetime) -> Release:
@@ -262,7 +315,8 @@ class Dispatch:
         raised: list[Line] = []
         for line in sorted(lines, key=lambda line: line.leaf):
             line.held = None
-            if not line.has_vehicle:
+            is_left_over = line.unit.is_whole and bool(line.value or line.is_to_be_renewed)
+            if not line.has_vehicle and not is_left_over:
                 continue
             escalate(line, now_s, self._timing)
             wanted, effect = line.wanted, in_effect(line, now_s)
@@ -278,7 +332,12 @@ class Dispatch:
         gone, self._to_disconnect = tuple(self._to_disconnect), {}
         return Release(
             orders=tuple(orders),
-            to_store=tuple(self._stored(order, at) for order in orders if order.kind is not OrderKind.STOP),
+            to_store=tuple(
+                self._stored(order, line, at)
+                for order in orders
+                if order.kind is not OrderKind.STOP
+                for line in self._lines_of(order)
+            ),
             to_disconnect=gone,
         )
 
@@ -354,6 +413,10 @@ class Dispatch:
     def _send(self, line: Line, kind: OrderKind, value: int, at: datetime) -> Order:
         timing, unit, now_s = self._timing, line.unit, self._book.now_s
         assert unit.connection is not None
+        held = [(line, value)]
+        is_whole = unit.is_whole and kind is not OrderKind.STOP
+        if is_whole:
+            held = whole.parts(self._book.projection, line, value, now_s)
         order = Order(
             id=self._order_ids(),
             depot_id=self._book.projection.depot.id,
@@ -363,16 +426,24 @@ class Dispatch:
             limit=value,
             fallback=line.fallback,
             ends_at=at + timedelta(seconds=timing.lease_s),
+            whole=whole.limit_of(unit, held) if is_whole else None,
         )
         unit.in_flight, unit.in_flight_s, unit.sent_s = order, now_s, now_s
         self._waiting[unit.id] = None
         self._note(line, "sent")
         if kind is OrderKind.STOP:
             return order
+        for each, part in held:
+            self._count_as_sent(each, part, order.id)
+        return order
+
+    def _count_as_sent(self, line: Line, value: int, order_id: str) -> None:
+        timing, unit, now_s = self._timing, line.unit, self._book.now_s
+        assert unit.connection is not None
         if value > (line.value or 0):
             line.raised_s = now_s
         sent = Sent(
-            order_id=order.id,
+            order_id=order_id,
             value=value,
             fallback=line.fallback,
             connection=unit.connection,
@@ -382,19 +453,23 @@ class Dispatch:
         )
         line.ledger = ledgers.when_sent(line.ledger, sent)
         line.value, line.sent_s, line.is_to_be_renewed = value, now_s, False
-        self._book.renew_s[line.leaf] = now_s + timing.renew_s
+        # A limit for a whole unit is renewed for as long as any vehicle is there.
+        self._book.renew_s[line.leaf] = now_s + timing.renew_s if line.has_vehicle else NEVER_S
         self._book.refresh(line)
-        return order
 
-    def _stored(self, order: Order, at: datetime) -> StoredSetpoint:
+    def _lines_of(self, order: Order) -> list[Line]:
+        """The connectors whose value an order sets."""
         line = self._book.line_of[order.connector]
+        return [line] if order.whole is None else line.unit.lines
+
+    def _stored(self, order: Order, line: Line, at: datetime) -> StoredSetpoint:
         return StoredSetpoint(
-            connector=order.connector,
+            connector=line.id,
             value=int(self._book.committed[line.leaf]),
             expiry_s=expiry_s(line.unit, self._timing) if ledgers.is_leased(line.ledger) else -1.0,
             order_id=order.id,
             at=at,
-            fallback=max(order.fallback, line.ledger.falls_to),
+            fallback=max(line.fallback, line.ledger.falls_to),
         )
 
     def _give_up_waiting(self) -> None:
@@ -424,11 +499,32 @@ class Dispatch:
         for line in self._book.lines:
             if line.ledger.disobeys:
                 found[line.leaf] = ledgers.obeyed(line.ledger, self._book.now_s)
-        return found
+        return self._as_drawn(found)
 
     def committed(self) -> Ints:
-        """[n] the same, held down to the charge points' ratings."""
-        return held_down(self._book.ratings, self._book.committed, self._book.drawn)
+        """[n] what is committed, held down to the charge points' ratings."""
+        return self._as_drawn(held_down(self._book.ratings, self._book.committed, self._book.drawn))
+
+    def _as_drawn(self, values: Ints) -> Ints:
+        """[n] with the parts of a limit for a whole unit where they are drawn."""
+        for unit in self._book.units.values():
+            if unit.is_whole and unit.lines:
+                leaves = [line.leaf for line in unit.lines]
+                values[leaves] = whole.as_drawn(unit, values[leaves].tolist())
+        return values
+
+    def committed_without(self, order_id: str) -> Ints:
+        """[n] what would be committed, had that order not been sent."""
+        counted = self._book.committed.copy()
+        for line in self._book.lines:
+            rest = tuple(sent for sent in line.ledger.on_the_way if sent.order_id != order_id)
+            if len(rest) < len(line.ledger.on_the_way):
+                allowed, now_s = ledgers.allowed, self._book.now_s
+                # What it counts for is more where it disobeys, with the order or without.
+                counted[line.leaf] -= allowed(line.ledger, now_s) - allowed(
+                    replace(line.ledger, on_the_way=rest), now_s
+                )
+        return held_down(self._book.ratings, counted, self._book.drawn)
 
     def reservations(self, now_s: float) -> Reservations:
         """What the next snapshot has to know."""
@@ -437,11 +533,18 @@ class Dispatch:
 
     def given(self) -> dict[str, tuple[int, bool]]:
         """Connector with a vehicle -> the value that holds as far as it has acknowledged, and whether it settled."""
-        return {
-            line.id: (
-                line.ledger.fallback if line.ledger.in_force is None else line.ledger.in_force.value,
-                not line.ledger.unsettled and not line.ledger.on_the_way,
+        in_force = [line.ledger.in_force for line in self._book.lines]
+        values = self._as_drawn(
+            np.array(
+                [
+                    line.ledger.fallback if sent is None else sent.value
+                    for line, sent in zip(self._book.lines, in_force, strict=True)
+                ],
+                dtype=np.int64,
             )
+        ).tolist()
+        return {
+            line.id: (values[line.leaf], not line.ledger.unsettled and not line.ledger.on_the_way)
             for line in self._book.lines
             if line.has_vehicle
         }
@@ -476,8 +579,12 @@ class Dispatch:
         return np.array([-1 if sent is None else sent.value for sent in in_force], dtype=np.int64)
 
     def held(self) -> dict[str, str]:
-        """Connector -> why what it is meant to have has not been sent."""
-        return {line.id: line.held.value for line in self._book.lines if line.held is not None}
+        """Connector -> why what it is meant to have has not been sent; not of those that have it, and are renewed."""
+        return {
+            line.id: line.held.value
+            for line in self._book.lines
+            if line.held is not None and (line.is_stopping or line.value != line.wanted)
+        }
 
     def news(self) -> tuple[dict[str, Any], ...]:
         """What became of setpoints since this was last asked, for the record."""

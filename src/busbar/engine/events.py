@@ -95,6 +95,10 @@ class Ready:
     """It does not take setpoints more often than this (decreases are sent all the same)."""
     ends_leases: bool = True
     """Its setpoints end by themselves in a way that units keep; where not, a value counts until another is in force."""
+    is_whole: bool = False
+    """On this connection it is told one limit for all of its connectors (`Order.whole`)."""
+    was_whole: bool = False
+    """Before it was, or may have been: by an earlier process, too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,6 +152,8 @@ class Measured:
     """Its register."""
     soc: float | None = None
     """0 to 1."""
+    doubt_s: float = 0.0
+    """How much older than that it may be: its charge point's clock looks slow, or its messages are late."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -60,6 +60,16 @@ class Unit:
     ramp_s: float | None = None
     shortest_interval_s: float = 0.0
     sent_s: float = -1e9
+    is_whole: bool = False
+    """It is told one limit for all of its connectors."""
+    times: int = 1
+    """How many times it may take that limit (`charger.times_taken`)."""
+    max_rating: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """None of its connectors has a vehicle."""
+        return not any(line.has_vehicle for line in self.lines)
 
     @property
     def is_reachable(self) -> bool:
@@ -114,6 +124,9 @@ class Line:
     """By a person's word."""
     stop_again_s: float = -1e9
     is_to_be_renewed: bool = False
+    drawn: int | None = None
+    """Its last sample, before it was attributed; None: there was none of this vehicle."""
+    drawn_s: float = NONE_S
     held: Held | None = None
     state: str = ""
     """Of the last order: sent, acknowledged, settled, refused, no_answer, not_sent."""
@@ -130,6 +143,8 @@ class Line:
     @property
     def wanted(self) -> int | None:
         """What it is meant to have; None: nobody has said."""
+        if not self.has_vehicle and self.unit.is_whole:
+            return 0
         return 0 if self.is_stopping else self.target
 
     @property
@@ -140,9 +155,12 @@ class Line:
 
 def forget_session(line: Line) -> None:
     """The vehicle has left: its setpoints are void, and nothing of it is held against the next one."""
-    # On a new connection somebody else may have come since.
-    line.ledger = ledgers.when_vehicle_left(line.ledger, is_empty=line.unit.is_ready)
-    line.has_vehicle, line.value, line.target, line.wanted_since_s = False, None, None, None
+    if not line.unit.is_whole:
+        # On a new connection somebody else may have come since.
+        line.ledger = ledgers.when_vehicle_left(line.ledger, is_empty=line.unit.is_ready)
+        line.value = None
+    # The limit of a whole unit goes on without the vehicle, for its neighbours to use: its part has to be taken back.
+    line.has_vehicle, line.target, line.wanted_since_s, line.drawn = False, None, None, None
     line.lowering_since_s, line.step, line.refusals, line.is_lowering_refused = None, 0, 0, False
     line.is_to_be_stopped, line.is_to_be_renewed, line.held = False, False, None
     line.raise_not_before_s = line.lower_not_before_s = line.stop_again_s = line.escalated_s = -1e9
@@ -177,10 +195,17 @@ def lowering_kind(line: Line) -> OrderKind:
 
 def escalate(line: Line, now_s: float, timing: Timing) -> bool:
     """It was told, had time to follow, and draws more by its own meter: the next step, when it is due."""
-    if not line.ledger.disobeys or not line.has_vehicle or not line.unit.is_reachable or line.unit.in_flight:
+    if not _disobeys(line) or not line.has_vehicle or not line.unit.is_reachable or line.unit.in_flight:
         return False
     if now_s - line.escalated_s < ramp_s(line.unit, timing) + 2 * timing.sample_s:
         return False
     line.step, line.escalated_s = min(STOPPED_AT, line.step + 1), now_s
     line.is_to_be_renewed = True
     return True
+
+
+def _disobeys(line: Line) -> bool:
+    """By its own ledger; in a unit that is limited as a whole, by that of a connector that has nobody to blame."""
+    return line.ledger.disobeys or (
+        line.unit.is_whole and any(other.ledger.disobeys and not other.has_vehicle for other in line.unit.lines)
+    )

@@ -8,7 +8,6 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Protocol
 
 from busbar.core.depot import Depot
@@ -16,6 +15,7 @@ from busbar.core.errors import BusbarError
 from busbar.engine.access import NoticeKind
 from busbar.engine.breach_record import BreachChange, BreachRecord
 from busbar.engine.broadcast import Broadcast
+from busbar.engine.clock import Clock
 from busbar.engine.commissioning import Commissioning
 from busbar.engine.control import Control, Memory
 from busbar.engine.cycle import Cycle, run_cycle_to_connectors
@@ -25,7 +25,7 @@ from busbar.engine.inbox import Inbox
 from busbar.engine.keeping import Keeping
 from busbar.engine.moment import Moment
 from busbar.engine.orders import Answer, Order
-from busbar.engine.ports import ChargePoints, CycleOutcome, Evidence, Override, Store, TrustLevel
+from busbar.engine.ports import ChargePoints, CycleOutcome, Evidence, Override, Store, StoredSetpoint, TrustLevel
 from busbar.engine.timing import Timing
 from busbar.engine.watching import Seen
 
@@ -49,22 +49,6 @@ MOST_DURATIONS = 1_000
 """Durations of cycles that wait for whoever asks how long they take."""
 MOST_FAILURES = 6
 """So many cycles in a row that fail end the process: nobody goes on under limits that nobody looks at."""
-
-
-class Clock(Protocol):
-    """The time, twice."""
-
-    def now_s(self) -> float:
-        """Seconds of a clock that never jumps."""
-        ...
-
-    def now(self) -> datetime:
-        """The wall clock (aware UTC)."""
-        ...
-
-    def us(self) -> int:
-        """Microseconds of a clock that never jumps, to measure durations with."""
-        ...
 
 
 class Log(Protocol):
@@ -477,12 +461,12 @@ class DepotLoop:
 
     def _covered(self, released: Release) -> tuple[Order, ...]:
         """The orders that what is stored covers; the others are taken back."""
-        needed = {each.order_id: each for each in released.to_store}
+        needed: dict[str, list[StoredSetpoint]] = {}
+        for each in released.to_store:
+            needed.setdefault(each.order_id, []).append(each)
         covered, now_s = [], self._clock.now_s()
         for order in released.orders:
-            row = needed.get(order.id)
-            value, fallback = self._stored.get(order.connector, (-1, -1))
-            if row is None or (row.value <= value and row.fallback <= fallback):
+            if all(self._is_stored(row) for row in needed.get(order.id, ())):
                 covered.append(order)
                 continue
             self.counts.unsaved += 1
@@ -496,6 +480,10 @@ class DepotLoop:
             )
             self.control.take(not_sent, now_s)
         return tuple(covered)
+
+    def _is_stored(self, row: StoredSetpoint) -> bool:
+        value, fallback = self._stored.get(row.connector, (-1, -1))
+        return row.value <= value and row.fallback <= fallback
 
     async def _or_log(self, what: str, work: Awaitable[None], *, within_s: float | None = None) -> None:
         """Work that safety does not hang on: where the store refuses it, that is said, and the cycle goes on."""

@@ -113,6 +113,8 @@ def _at_connectors(
     index = projection.leaf_index
     has_vehicle[[leaf for connector in with_vehicle if (leaf := index.get(connector)) is not None]] = True
     is_told = age_s <= np.where(has_vehicle, own_s, min(JUST_LEFT_S, own_s))
+    # That nothing flows where nobody is plugged in is known now, however old the sample that says so.
+    is_told &= has_vehicle | (own.rows != 0).any(axis=1)
     unheard = np.where(has_vehicle, np.nan, 0.0)
     return np.where(is_told[:, None], own.rows, unheard[:, None]), np.where(is_told, age_s, np.nan)
 

@@ -232,6 +232,15 @@ class Metering:
         history = self._history
         return OwnSamples(taken_s=history.newest_s.copy(), draw=history.draw.copy(), rows=history.newest_high.copy())
 
+    def stale(self, now_s: float) -> frozenset[str]:
+        """NORMAL nodes whose meters have been silent for too long to raise anything below them. It is asked between
+        cycles too: samples that have not been judged yet count as heard."""
+        return frozenset(
+            name
+            for name, meter in self._meters.items()
+            if meter.state.safe_since_s is None and now_s - _newest_s(meter) > self._rules.stale_s
+        )
+
     # Once a cycle
 
     def cycle(
@@ -346,6 +355,14 @@ class Metering:
         if found.mode is Mode.NORMAL and found.cause is None and not meter.estimate.is_settled:
             return replace(found, cause=Cause.UNSETTLED, may_raise=False)
         return found
+
+
+def _newest_s(meter: _Meter) -> float:
+    """When the newest sample was taken."""
+    waiting = max(
+        (event.received_s - max(0.0, event.age_s) for event in meter.waiting if not event.fault), default=-np.inf
+    )
+    return waiting if meter.state.good is None else max(waiting, meter.state.good.taken_s)
 
 
 def _ordered(found: Condition | None) -> Condition:

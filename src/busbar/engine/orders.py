@@ -45,3 +45,5 @@ class Order:
     """What holds when the lease has ended."""
     ends_at: datetime
     """When the lease ends (aware UTC). Stamped when the order was made, so that waiting does not stretch it."""
+    whole: int | None = None
+    """One limit for all connectors of the charge point, which is what is sent then; None: the connector's own is."""

@@ -92,6 +92,9 @@ def _why_not(line: Line, value: int, room: Room, timing: Timing, now_s: float) -
         return Held.NO_ROOM
     if unit.unanswered:
         return Held.UNANSWERED
+    if unit.is_whole and unit.times > 1 and any(each.ledger.unsettled for each in unit.lines):
+        # It may take the limit for every connector: one would rise to it while another has yet to come down.
+        return Held.NO_ROOM
     if not line.ledger.may_rise and value > room.committed[line.leaf]:
         return Held.NOT_ANEW
     if room.frozen[line.leaf]:

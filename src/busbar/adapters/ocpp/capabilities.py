@@ -105,6 +105,8 @@ class Terms:
     allowed_ma: tuple[int, ...]
     dc_voltage_v: int
     clears_first: bool
+    takes_station_limits: bool = False
+    """Limits for the whole unit may be sent as often as setpoints are."""
 
 
 def terms(capabilities: Capabilities, quirk: Quirk, *, is_ac: bool) -> Terms:
@@ -124,4 +126,5 @@ def terms(capabilities: Capabilities, quirk: Quirk, *, is_ac: bool) -> Terms:
         allowed_ma=quirk.allowed_ma,
         dc_voltage_v=quirk.dc_voltage_v,
         clears_first=quirk.clear_first,
+        takes_station_limits=quirk.station_limit_often,
     )

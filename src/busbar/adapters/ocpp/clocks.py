@@ -6,6 +6,8 @@ KEPT = 10
 """The freshest of so many stamped messages counts."""
 DOUBT_S = 60.0
 """How long an earlier reading holds against later ones that make the clock look slow."""
+SURE_S = 300.0
+"""A clock that has looked slow by the same for so long is slow; before, its messages may just be late."""
 
 
 class StationClock:
@@ -17,13 +19,21 @@ class StationClock:
     one that is not known, so that old values are never taken for live ones.
     """
 
-    __slots__ = ("_held_s", "_held_until_s", "_offsets_s", "_read_s")
+    __slots__ = ("_held_s", "_held_until_s", "_moved_s", "_offsets_s", "_read_s", "_shifted_s")
 
     def __init__(self) -> None:
         self._offsets_s: list[float] = []
         self._held_s = 0.0
         self._held_until_s = float("-inf")
+        self._moved_s = float("-inf")
         self._read_s: float | None = None
+        self._shifted_s = 0.0
+
+    def shift(self, by_s: float) -> None:
+        """Our own wall clock was put forward by so much: that is known at once, and nothing to be doubted."""
+        self._offsets_s = [offset_s - by_s for offset_s in self._offsets_s]
+        self._held_s -= by_s
+        self._shifted_s -= by_s
 
     def connect(self, now_s: float) -> None:
         """A new connection: the clock is where it was, until a minute of stamps says otherwise."""
@@ -38,6 +48,8 @@ class StationClock:
             del self._offsets_s[0]
         freshest_s = max(self._offsets_s)
         if freshest_s >= self._held_s or now_s >= self._held_until_s:
+            if abs(freshest_s - self._held_s) > 1.0:
+                self._moved_s = now_s
             self._held_s = freshest_s
             self._held_until_s = now_s + DOUBT_S
 
@@ -50,6 +62,10 @@ class StationClock:
     def correction_s(self) -> float:
         """What to take off a stamp of its to have our time."""
         return self._held_s
+
+    def doubt_s(self, now_s: float) -> float:
+        """How much older than by `correction_s` a sample may be: what looks like a slow clock may be late messages."""
+        return max(0.0, self._shifted_s - self._held_s) if now_s - self._moved_s < SURE_S else 0.0
 
     def news_s(self) -> float | None:
         """`ahead_s`, where it is more than a second from what was told last; None: nothing new."""

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from busbar.adapters.ocpp.calls import Fate, Outcome
 from busbar.adapters.ocpp.messages import Call, Version, text
-from busbar.adapters.ocpp.profiles import TX_PROFILE, Profile, lease, profile_id
+from busbar.adapters.ocpp.profiles import STATION_LEASE_ID, TX_PROFILE, Profile, lease, profile_id, station_lease
 from busbar.adapters.ocpp.quirks import ZeroHandling
 from busbar.adapters.ocpp.station import Outlet, Station
 from busbar.engine.orders import Answer, Order, OrderKind
@@ -38,6 +39,10 @@ def plan(order: Order, station: Station, outlet: Outlet, version: Version, *, no
         if transaction is None:
             return Plan(answer=Answer.REFUSED, detail="no vehicle")
         return Plan(calls=(version.stop(transaction.reference),))
+    if (order.whole is not None) is not station.is_whole:
+        return Plan(answer=Answer.NOT_SENT, detail="it is told in another way by now")
+    if order.whole is not None:
+        return _plan_for_all(order, order.whole, station, version, now)
     if transaction is None and not outlet.is_parked:
         return Plan(answer=Answer.REFUSED, detail="no vehicle")
     profile = _lease(order, station, outlet, now)
@@ -51,6 +56,17 @@ def plan(order: Order, station: Station, outlet: Outlet, version: Version, *, no
     setting = version.set_profile(outlet.wired.evse, profile)
     if order.kind is OrderKind.CLEAR_AND_SET or station.quirk.clear_first:
         return Plan(calls=(version.clear_profile(profile_id(outlet.wired.evse, TX_PROFILE)), setting))
+    return Plan(calls=(setting,))
+
+
+def _plan_for_all(order: Order, limit: int, station: Station, version: Version, now: datetime) -> Plan:
+    """One limit for all connectors, whoever is there."""
+    profile = station_lease(limit=limit, ends_at=order.ends_at, now=now, wired=station.wired, terms=station.terms())
+    if profile is None:
+        return Plan(answer=Answer.NOT_SENT, detail="its lease is over")
+    setting = version.set_profile(0, profile)
+    if order.kind is OrderKind.CLEAR_AND_SET or station.quirk.clear_first:
+        return Plan(calls=(version.clear_profile(STATION_LEASE_ID), setting))
     return Plan(calls=(setting,))
 
 
@@ -92,6 +108,15 @@ def verdict(payload: Mapping[str, Any]) -> tuple[Answer, str]:
     if plain in _NO:
         return Answer.REFUSED, detail
     return Answer.NO_ANSWER, detail or "an answer without a status"
+
+
+def answer_of(outcome: Outcome) -> tuple[Answer, str]:
+    """What became of a profile that was sent by itself, and its words."""
+    if outcome.fate is Fate.ANSWERED:
+        return verdict(outcome.payload)
+    if outcome.fate is Fate.REFUSED:
+        return Answer.REFUSED, outcome.words
+    return Answer.NO_ANSWER, outcome.words
 
 
 def _has_info(payload: Mapping[str, Any]) -> bool:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from busbar.adapters.ocpp.station import Outlet, Station
-from busbar.adapters.ocpp.wiring import wired_connectors
+from busbar.adapters.ocpp.whole import is_wanted
+from busbar.adapters.ocpp.wiring import Wired, whole_fallbacks, wired_connectors
 from busbar.core.depot import Depot
 
 
@@ -26,6 +27,8 @@ class Change:
     gone: tuple[Station, ...]
     told: tuple[tuple[Station, list[Outlet]], ...]
     """Charge points with connectors that are new or have another fallback."""
+    to_greet: tuple[Station, ...]
+    """Charge points that are told in another way from now on: one limit for all connectors, or one for each."""
 
 
 class Directory:
@@ -41,19 +44,26 @@ class Directory:
         wired = wired_connectors(depot)
         gone = tuple(station for name, station in served.stations.items() if name not in wired)
         told: list[tuple[Station, list[Outlet]]] = []
+        to_greet: list[Station] = []
+        as_a_whole = whole_fallbacks(depot)
         stations: dict[str, Station] = {}
         for name, connectors in wired.items():
             station = served.stations.get(name)
             if station is None:
                 station = Station(depot_id=depot.id, charge_point=name, wired=connectors)
-            elif changed := station.rewire(connectors):
-                told.append((station, changed))
+                station.whole_fallback = as_a_whole.get(name)
+            else:
+                is_told_otherwise, changed = _rewired(station, connectors, as_a_whole.get(name))
+                if is_told_otherwise:
+                    to_greet.append(station)
+                elif changed:
+                    told.append((station, changed))
             stations[name] = station
         served.stations = stations
         if any(not station.is_loaded for station in stations.values()):
             served.is_loaded.clear()
         self._index()
-        return Change(gone=gone, told=tuple(told))
+        return Change(gone=gone, told=tuple(told), to_greet=tuple(to_greet))
 
     def served(self, depot_id: str) -> Served | None:
         """That depot; None: it is not served."""
@@ -93,3 +103,16 @@ class Directory:
         self._by_identity = {}
         for station in self.stations():
             self._by_identity.setdefault(station.id, []).append(station)
+
+
+def _rewired(station: Station, connectors: tuple[Wired, ...], whole_fallback: int | None) -> tuple[bool, list[Outlet]]:
+    """Take what the depot has now; whether its charge point is to be told in another way than before, and otherwise
+    the connectors that it has to be told a fallback for."""
+    was_wanted, evses, before = is_wanted(station), set(station.outlets), station.whole_fallback
+    station.whole_fallback = whole_fallback
+    changed = station.rewire(connectors)
+    if is_wanted(station) is not was_wanted or (station.is_whole and set(station.outlets) != evses):
+        return True, []
+    if station.is_whole and whole_fallback != before:
+        return False, list(station.outlets.values())
+    return False, changed

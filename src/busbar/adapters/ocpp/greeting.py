@@ -3,9 +3,10 @@
 import asyncio
 from dataclasses import replace
 
+from busbar.adapters.ocpp import whole
 from busbar.adapters.ocpp.calls import Fate, Outcome
 from busbar.adapters.ocpp.capabilities import Capabilities
-from busbar.adapters.ocpp.delivery import verdict
+from busbar.adapters.ocpp.delivery import answer_of
 from busbar.adapters.ocpp.exchange import Exchange
 from busbar.adapters.ocpp.hearing import Hearing
 from busbar.adapters.ocpp.messages import Boot, Setting, text
@@ -18,6 +19,8 @@ from busbar.engine.orders import Answer
 
 _ASKED_BOOT_S = 60.0
 """A boot that is told so long after it was asked for was not asked for."""
+_AGAIN_S, _LONGEST_AGAIN_S = 30.0, 900.0
+"""A fallback that was not accepted is told again after so long; twice as long after every time."""
 _MOST_SILENCE = 2
 """After so many questions without an answer no more are asked that can be done without."""
 
@@ -25,6 +28,7 @@ _MOST_SILENCE = 2
 async def greet(exchange: Exchange, hearing: Hearing, session: Session, boot_wait_s: float) -> None:
     """All of it, for a connection that was just made. Returns early where the connection ends."""
     station = session.station
+    station.was_whole = False
     await _first_word(session, boot_wait_s)
     boots = -1
     while boots != session.boots and not session.is_over:
@@ -43,7 +47,9 @@ async def greet(exchange: Exchange, hearing: Hearing, session: Session, boot_wai
         ramp_s=station.quirk.ramp_s,
         shortest_interval_s=station.quirk.shortest_interval_s,
         # A relative schedule can only end by `validTo`, which many units do not look at.
-        ends_leases=station.quirk.profile_kind is not ProfileKind.RELATIVE,
+        ends_leases=station.is_whole or station.quirk.profile_kind is not ProfileKind.RELATIVE,
+        is_whole=station.is_whole,
+        was_whole=station.was_whole,
     )
     exchange.inbox(station.depot_id, ready)
     for outlet in station.outlets.values():
@@ -54,16 +60,42 @@ async def greet(exchange: Exchange, hearing: Hearing, session: Session, boot_wai
 
 async def greet_again(exchange: Exchange, session: Session) -> None:
     """For a charge point that says on a connection that is ready already that it booted."""
+    was_whole = session.station.is_whole
     await _tell(exchange, session)
+    if session.station.is_whole is not was_whole:
+        # What setpoints are sent as is said once per connection.
+        session.end("to be told in another way")
     if not session.is_over:
         _describe(exchange, session)
 
 
-async def tell_fallbacks(exchange: Exchange, session: Session, outlets: list[Outlet]) -> None:
-    """Install the fallbacks of these connectors, and tell what was answered."""
-    for outlet in outlets:
-        if not session.is_over:
-            await _tell_fallback(exchange, session, outlet)
+async def tell_fallbacks(
+    exchange: Exchange, session: Session, outlets: list[Outlet], *, again_s: float = _AGAIN_S
+) -> bool:
+    """Install the fallbacks of these connectors, and tell what was answered; whether all were accepted.
+
+    Where one was not, once more after a while: as long as it is not, a connector counts at its rating, and one message
+    that was lost would take that from everybody else for as long as the connection lasts.
+    """
+    if session.station.is_whole:
+        left = [] if await whole.tell_fallback(exchange, session) else outlets
+    else:
+        session.station.may_hold_each = True
+        left = [
+            outlet for outlet in outlets if not session.is_over and not await _tell_fallback(exchange, session, outlet)
+        ]
+    if left and not session.is_over:
+        exchange.spawn(_tell_again(exchange, session, left, again_s))
+    return not left and not session.is_over
+
+
+async def _tell_again(exchange: Exchange, session: Session, outlets: list[Outlet], again_s: float) -> None:
+    boots = session.boots
+    await asyncio.sleep(again_s)
+    known = session.station.outlets.values()
+    # One that booted meanwhile has been told everything anew.
+    if not session.is_over and session.boots == boots and all(outlet in known for outlet in outlets):
+        await tell_fallbacks(exchange, session, outlets, again_s=min(_LONGEST_AGAIN_S, 2 * again_s))
 
 
 def booted(exchange: Exchange, session: Session, boot: Boot) -> bool:
@@ -105,7 +137,10 @@ async def _tell(exchange: Exchange, session: Session) -> None:
     station = session.station
     is_first = not station.is_asked
     silences = await _ask_abilities(session) if is_first else 0
-    await tell_fallbacks(exchange, session, list(station.outlets.values()))
+    if not await whole.begin(exchange, session):
+        are_accepted = await tell_fallbacks(exchange, session, list(station.outlets.values()))
+        if are_accepted and not session.is_over and whole.is_to_be_ended(station):
+            await whole.end(exchange, session)
     if is_first and silences < _MOST_SILENCE and not session.is_over:
         await _set_intervals(exchange, session)
 
@@ -128,8 +163,8 @@ async def _ask_abilities(session: Session) -> int:
     return max(silences, 1)
 
 
-async def _tell_fallback(exchange: Exchange, session: Session, outlet: Outlet) -> None:
-    """Install one connector's fallback, at the highest stack level it takes, else at the lowest."""
+async def _tell_fallback(exchange: Exchange, session: Session, outlet: Outlet) -> bool:
+    """Install one connector's fallback, at the highest stack level it takes, else at the lowest; whether it took it."""
     station = session.station
     terms = station.terms()
     fallback = outlet.wired.fallback
@@ -140,13 +175,13 @@ async def _tell_fallback(exchange: Exchange, session: Session, outlet: Outlet) -
         now = exchange.received().at
         profile = standing_fallback(now=now, wired=outlet.wired, terms=terms, stack_level=level)
         outcome = await session.ask(session.version.set_profile(outlet.wired.evse, profile))
-        answer, detail = _fallback_answer(outcome)
+        answer, detail = answer_of(outcome)
         if answer is Answer.ACCEPTED:
             station.stack_level = level
         if answer is not Answer.REFUSED:
             break
     if outcome.fate in (Fate.LOST, Fate.NOT_SENT):
-        return
+        return False
     told = FallbackAnswered(
         connector=outlet.wired.connector,
         fallback=fallback,
@@ -154,14 +189,7 @@ async def _tell_fallback(exchange: Exchange, session: Session, outlet: Outlet) -
         detail=detail,
     )
     exchange.inbox(station.depot_id, told)
-
-
-def _fallback_answer(outcome: Outcome) -> tuple[Answer, str]:
-    if outcome.fate is Fate.ANSWERED:
-        return verdict(outcome.payload)
-    if outcome.fate is Fate.REFUSED:
-        return Answer.REFUSED, outcome.words
-    return Answer.NO_ANSWER, outcome.words
+    return told.is_accepted
 
 
 async def _set_intervals(exchange: Exchange, session: Session) -> None:

@@ -77,6 +77,7 @@ def _emit(exchange: Exchange, station: Station, outlet: Outlet, reading: Reading
         sampled_at=sampled_at,
         received_s=received.s,
         age_s=age_s,
+        doubt_s=station.clock.doubt_s(received.s),
         draw=reading.draw,
         power_w=reading.power_w,
         phases_ma=reading.phases_ma,

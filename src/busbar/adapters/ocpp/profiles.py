@@ -1,6 +1,6 @@
 """Setpoints and fallbacks as charging profiles. Rounding is down; times and numbers come in, a value comes out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from math import floor
@@ -15,6 +15,11 @@ HEAD_START_S = 60
 FALLBACK_HEAD_START = timedelta(days=1)
 TX_PROFILE = "TxProfile"
 TX_DEFAULT_PROFILE = "TxDefaultProfile"
+STATION_MAX_PROFILE = "ChargePointMaxProfile"
+"""For all connectors together. OCPP 2.0.1 calls it ChargingStationMaxProfile."""
+STATION_FALLBACK_ID, STATION_LEASE_ID = 1, 2
+STATION_FALLBACK_LEVEL = 0
+"""Below the level of setpoints: it holds when none does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,6 +128,42 @@ def standing_fallback(*, now: datetime, wired: Wired, terms: Terms, stack_level:
         valid_to=None,
         duration_s=None,
         periods=((0, limit_for(wired.fallback, wired, terms)),),
+        phases=wired.phase_count if wired.is_ac else None,
+    )
+
+
+def station_lease(*, limit: int, ends_at: datetime, now: datetime, wired: Wired, terms: Terms) -> Profile | None:
+    """A limit for all connectors together that ends with its lease; None: it has ended.
+
+    What holds then is the fallback one level below. Times are absolute: a station-wide profile has no transaction to
+    count from (OCPP 2.0.1 part 2, K01.FR.38).
+    """
+    left_s = floor((ends_at - now).total_seconds())
+    if left_s < 1:
+        return None
+    return replace(
+        station_fallback(fallback=limit, now=now, wired=wired, terms=terms),
+        id=STATION_LEASE_ID,
+        stack_level=terms.stack_level,
+        starts_at=now - timedelta(seconds=HEAD_START_S),
+        duration_s=HEAD_START_S + left_s,
+        most_offline_s=left_s,
+    )
+
+
+def station_fallback(*, fallback: int, now: datetime, wired: Wired, terms: Terms) -> Profile:
+    """What holds for all connectors together, for good, whenever no lease does. `wired`: any of them."""
+    return Profile(
+        id=STATION_FALLBACK_ID,
+        purpose=STATION_MAX_PROFILE,
+        stack_level=STATION_FALLBACK_LEVEL,
+        kind=ProfileKind.ABSOLUTE,
+        reference=None,
+        unit=terms.unit,
+        starts_at=now - FALLBACK_HEAD_START,
+        valid_to=None,
+        duration_s=None,
+        periods=((0, limit_for(fallback, wired, terms)),),
         phases=wired.phase_count if wired.is_ac else None,
     )
 

@@ -71,8 +71,9 @@ class Quirk:
     """It takes no profile id twice: what was set is cleared before."""
     trigger_messages: bool = True
     """Whether it may be asked to send messages."""
-    station_limit_often: bool = True
-    """Whether a ChargePointMaxProfile may be sent often; many units write it to flash."""
+    station_limit_often: bool = False
+    """Whether one limit for the whole unit (ChargePointMaxProfile, ChargingStationMaxProfile) may be sent often; many
+    units write it to flash."""
     note: str = ""
     source: str = ""
 
@@ -191,7 +192,7 @@ def _entry(raw: Any, place: str, problems: list[str]) -> Quirk | None:
         dc_voltage_v=reader.whole("dc_voltage_v", least=1) or 1000,
         clear_first=reader.flag("clear_first", usual=False),
         trigger_messages=reader.flag("trigger_messages", usual=True),
-        station_limit_often=reader.flag("station_limit_often", usual=True),
+        station_limit_often=reader.flag("station_limit_often", usual=False),
         note=(reader.text("note") or "").strip(),
         source=(reader.text("source") or "").strip(),
     )

@@ -71,13 +71,18 @@ class Station:
         "is_ac",
         "is_asked",
         "is_loaded",
+        "is_whole",
         "keeping",
         "kept_facts",
+        "may_hold_each",
+        "may_hold_whole",
         "outlets",
         "quirk",
         "refused_until_s",
         "stack_level",
         "transaction_ids",
+        "was_whole",
+        "whole_fallback",
     )
 
     def __init__(self, *, depot_id: str, charge_point: str, wired: Iterable[Wired]) -> None:
@@ -95,6 +100,16 @@ class Station:
         """It was asked what it can do, since it booted."""
         self.stack_level: int | None = None
         """The one that it took its fallbacks at; None: it has not taken any."""
+        self.whole_fallback: int | None = None
+        """Its fallback as a whole; None: one limit for all of its connectors means nothing."""
+        self.is_whole = False
+        """On this connection it is told one limit for all of its connectors."""
+        self.was_whole = False
+        """When it was greeted it may have held a limit for all of its connectors."""
+        self.may_hold_whole: bool | None = None
+        """It may hold such limits; None: nobody knows, since this process has told it nothing."""
+        self.may_hold_each = True
+        """It may hold limits for its connectors."""
         self.is_loaded = False
         """What was kept of it is known."""
         self.refused_until_s = float("-inf")
@@ -135,6 +150,11 @@ class Station:
             if outlet.transaction is not None and outlet.transaction.reference == reference:
                 return outlet
         return None
+
+    @property
+    def wired(self) -> Wired:
+        """Any connector; where the unit may be limited as a whole they are alike."""
+        return next(iter(self.outlets.values())).wired
 
     def terms(self) -> Terms:
         """How it wants to be told."""

@@ -1,7 +1,6 @@
 """Meter values wait here, behind everything that controls: coalesced per connector, and shed when there is too much."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -27,8 +26,9 @@ class Told(NamedTuple):
 class Telemetry:
     """The backlog. Bounded: a connector has one place in it, and a place holds a few messages."""
 
-    def __init__(self, measure: Callable[[Station, Outlet, Told], None]) -> None:
+    def __init__(self, measure: Callable[[Station, Outlet, Told], None], *, now_s: Callable[[], float]) -> None:
         self._measure = measure
+        self._now_s = now_s
         self._backlog: dict[Outlet, tuple[Station, list[Told]]] = {}
         self._is_due = False
         self.shed = 0
@@ -71,13 +71,13 @@ class Telemetry:
 
     def _take_turn(self) -> None:
         self._is_due = False
-        until_s = time.monotonic() + SLICE_S
+        until_s = self._now_s() + SLICE_S
         while self._backlog:
             outlet = next(iter(self._backlog))
             station, messages = self._backlog.pop(outlet)
             for told in messages:
                 self._measure(station, outlet, told)
-            if time.monotonic() >= until_s:
+            if self._now_s() >= until_s:
                 break
         if self._backlog:
             self._arrange()

@@ -1,7 +1,6 @@
 """Notes of those who were turned away, kept on the side and never many at a time."""
 
 import asyncio
-import time
 from typing import Any
 
 from busbar.adapters.ocpp.exchange import Exchange
@@ -24,7 +23,7 @@ class TurnedAway:
 
     def note(self, identity: str, address: str, reason: str) -> None:
         """Write it down soon."""
-        now_s = time.monotonic()
+        now_s = self._exchange.clock.now_s()
         last_s = self._recent.pop((identity, reason), None)
         if last_s is not None and now_s - last_s < _AGAIN_S:
             self._recent[identity, reason] = last_s

@@ -26,7 +26,7 @@ from busbar.adapters.ocpp.messages import (
     text,
     when,
 )
-from busbar.adapters.ocpp.profiles import Profile, profile_fields, schedule_fields, stamp
+from busbar.adapters.ocpp.profiles import STATION_MAX_PROFILE, Profile, profile_fields, schedule_fields, stamp
 from busbar.engine.events import ConnectorState
 
 HEARTBEAT_S = 300
@@ -157,6 +157,8 @@ class Version201:
     def _profile(self, profile: Profile) -> dict[str, Any]:
         schedule = {"id": profile.id, **schedule_fields(profile)}
         fields = {"id": profile.id, **profile_fields(profile), "chargingSchedule": [schedule]}
+        if profile.purpose == STATION_MAX_PROFILE:
+            fields["chargingProfilePurpose"] = "ChargingStationMaxProfile"
         if profile.reference is not None:
             fields["transactionId"] = profile.reference
         if self._lapses and profile.most_offline_s is not None:

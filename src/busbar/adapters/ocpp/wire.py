@@ -86,6 +86,10 @@ class StationWire(ServerConnection):
             self.protocol.send_ping(b"")
             self.send_data()
 
+    def drop(self) -> None:
+        """Close it without a word."""
+        self.transport.abort()
+
     def shut(self, code: int, reason: str) -> None:
         """Say goodbye and close, without waiting for either."""
         if self.protocol.state is State.OPEN:
@@ -157,8 +161,10 @@ class StationWire(ServerConnection):
         """The socket is closed."""
         super().connection_lost(exc)
         self._gate.wires.discard(self)
-        if self.listener is not None:
-            self.listener.end("connection lost" if exc is None else f"connection lost: {exc}")
+        # They hold each other: let go, so that what flaps all night does not wait for the collector.
+        listener, self.listener = self.listener, None
+        if listener is not None:
+            listener.end("connection lost" if exc is None else f"connection lost: {exc}")
 
     def _whole(self, frame: Frame) -> bytes | bytearray | None:
         """The message that this frame completes; None: more of it is to come."""

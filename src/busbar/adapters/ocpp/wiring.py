@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from busbar.adapters.ocpp.meter_values import Wiring
+from busbar.core.charger import fallback_as_a_whole, may_be_limited_as_a_whole
 from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot
 from busbar.core.units import SQRT3
 
@@ -42,6 +43,13 @@ def wired_connectors(depot: Depot) -> dict[str, tuple[Wired, ...]]:
             for connector, evse in zip(charge_point.connectors, _numbers(charge_point), strict=True)
         )
     return wired
+
+
+def whole_fallbacks(depot: Depot) -> dict[str, int]:
+    """The fallbacks, as a whole, of the charge points that may be told one limit for all of their connectors."""
+    return {
+        unit.id: fallback_as_a_whole(unit) for unit in depot.charge_points if may_be_limited_as_a_whole(depot, unit)
+    }
 
 
 def _numbers(charge_point: ChargePoint) -> list[int]:

@@ -93,7 +93,10 @@ class Microgrid(Model):
     depot_id: str
     name: str
     revision: int
+    strategy: str
+    """As the depot is stored; what the last cycle went by, its status says."""
     leaves: Literal["connector", "charge_point"]
+    fair_in: Literal["power", "current"]
     voltage_v: int
     timezone: str
     nodes: list[WiringNode]
@@ -433,6 +436,9 @@ class Explanation(Model):
     schema_name: Annotated[Literal["busbar/explanation/1"], Field(alias="schema")] = "busbar/explanation/1"
     cycle: int
     at: datetime
+    strategy: str
+    leaves: Literal["connector", "charge_point"]
+    fair_in: Literal["power", "current"]
     leaf: str
     request: Value
     setpoint: Value

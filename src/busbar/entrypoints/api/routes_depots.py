@@ -89,8 +89,9 @@ async def explanation(asked: Reading, charge_point: Name, connector: Name) -> Re
     """Why a connector gets what it gets: a sentence, the chain up to the grid, and what would help."""
     moment = asked.moment()
     leaf = _known_connector(moment, charge_point, connector)
-    key = (moment.depot_id, moment.epoch, moment.sequence, leaf)
-    made = await asked.api.workshop.made(key, lambda: explanation_document(moment, leaf))
+    made = await asked.api.workshop.made(
+        moment.depot_id, (moment.epoch, moment.sequence), leaf, lambda: explanation_document(moment, leaf)
+    )
     return json_answer(made)
 
 
@@ -128,8 +129,12 @@ async def what_if(asked: Reading) -> Response:
     """The last cycle's balance with something otherwise: before and after. Nothing is sent, nothing is stored."""
     wanted = await asked.body(models.WhatIf, most_bytes=MOST_WHAT_IF_BYTES)
     moment = asked.moment()
-    key = (moment.depot_id, moment.epoch, moment.sequence, wanted.model_dump_json())
-    made = await asked.api.workshop.made(key, lambda: what_if_document(moment, wanted))
+    made = await asked.api.workshop.made(
+        moment.depot_id,
+        (moment.epoch, moment.sequence),
+        wanted.model_dump_json(),
+        lambda: what_if_document(moment, wanted),
+    )
     return json_answer(made)
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from busbar.core.projection import Projection
 from busbar.core.units import Amount
+from busbar.simulator.stations.building import Cast
 from busbar.simulator.stations.conditions import Conditions
 from busbar.simulator.stations.meter_push import MeterPush
 from busbar.simulator.stations.meters import CircuitMeters
-from busbar.simulator.stations.simulated_depot import Cast, Count, SimulatedDepot
+from busbar.simulator.stations.simulated_depot import Count, SimulatedDepot
 
 TELL_S, LOOK_S, PUSH_S = 10.0, 1.0, 1.0
 MOST_TROUBLES = 3

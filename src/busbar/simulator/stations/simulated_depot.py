@@ -7,48 +7,27 @@ up with the simulator's own wiring (`simulator/physics.py`).
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from math import inf, sqrt
-from random import Random
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
-from busbar.core.depot import ChargePoint, Connector
 from busbar.core.projection import Projection
 from busbar.simulator.physics import Flow, Ints, add_up, leaf_loads
 from busbar.simulator.scenario import VehicleType
-from busbar.simulator.stations.behaviours import HONEST, Behaviour
+from busbar.simulator.stations.behaviours import Behaviour
+from busbar.simulator.stations.building import Cast, make_stations
 from busbar.simulator.stations.conditions import Conditions, OrderSeen
 from busbar.simulator.stations.link import Link, Way
 from busbar.simulator.stations.outlets import Outlet, Plugged
-from busbar.simulator.stations.profiles import Electrics
-from busbar.simulator.stations.speech import Reason, Speech
+from busbar.simulator.stations.speech import Reason
 from busbar.simulator.stations.station import Station
-from busbar.simulator.stations.v16 import Speech16
-from busbar.simulator.stations.v201 import Speech201
 
 OPENINGS_AT_A_TIME = 50
 PROTOCOLS = ("1.6", "2.0.1", "mixed")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cast:
-    """Who the charge points are: what may differ from one to the next."""
-
-    protocol: str = "mixed"
-    """`1.6`, `2.0.1`, or `mixed`: drawn for each from the seed."""
-    newer_share: float = 0.5
-    """Mixed: how likely 2.0.1 is, 0 to 1."""
-    behaviours: Mapping[str, Behaviour] = field(default_factory=dict)
-    """By charge point; honest where none is named."""
-    passwords: Mapping[str, str] = field(default_factory=dict)
-    """By charge point."""
-    password: str | None = None
-    """Of all others; None: they show none."""
-    seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,9 +78,8 @@ class SimulatedDepot:
         way = Way(url=url, tls=tls, openings=asyncio.Semaphore(OPENINGS_AT_A_TIME), clock=clock)
         self._links: dict[str, Link] = {}
         self._places: list[tuple[int, Outlet]] = []
-        for unit, leaves in _units(projection):
-            station = self._station(unit, leaves, cast or Cast())
-            self._links[unit.id] = Link(station, way, self._conditions, station.random)
+        for station, leaves in make_stations(projection, self._load, cast or Cast(), self._conditions, now_s=clock()):
+            self._links[station.id] = Link(station, way, self._conditions, station.random)
             self._places += zip(leaves, station.outlets, strict=True)
 
     # Running
@@ -219,57 +197,3 @@ class SimulatedDepot:
     def _find(self, connector: str) -> tuple[Link, int]:
         link = self._links[connector.rpartition("/")[0]]
         return link, next(place for place, outlet in enumerate(link.station.outlets) if outlet.id == connector)
-
-    # Building
-
-    def _station(self, unit: ChargePoint, leaves: range, cast: Cast) -> Station:
-        random = Random(f"{cast.seed}/charge_point/{unit.id}")
-        is_newer = cast.protocol == "2.0.1" or (cast.protocol == "mixed" and random.random() < cast.newer_share)
-        speech: Speech = Speech201() if is_newer else Speech16()
-        numbers = _numbers(unit)
-        outlets = tuple(self._outlet(leaf, numbers) for leaf in leaves)
-        volts = int(self.projection.voltage_v[self.projection.leaf_node[leaves[0]]])
-        is_ac = bool(self.projection.is_ac[leaves[0]])
-        return Station(
-            unit,
-            outlets,
-            electrics=Electrics(is_ac=is_ac, w_per_a=volts * sqrt(3)),
-            speech=speech,
-            behaviour=cast.behaviours.get(unit.id, HONEST),
-            conditions=self._conditions,
-            random=random,
-            secret=cast.passwords.get(unit.id, cast.password),
-            now_s=self._clock(),
-        )
-
-    def _outlet(self, leaf: int, numbers: Mapping[str, int]) -> Outlet:
-        node = int(self.projection.leaf_node[leaf])
-        connector = self.projection.subjects[node]
-        assert isinstance(connector, Connector)
-        across_v = int(self.projection.voltage_v[node]) / (1 if connector.line_to_line else sqrt(3))
-        ways = 1 if connector.line_to_line else len(connector.phases)
-        return Outlet(
-            id=self.projection.leaf_ids[leaf],
-            number=numbers[connector.id],
-            connector=connector,
-            electrics=Electrics(is_ac=bool(self.projection.is_ac[leaf]), w_per_a=across_v * ways),
-            wire_w=float(self._load.wire_w[leaf]),
-            volts=across_v * self._conditions.voltage_permille / 1000,
-        )
-
-
-def _units(projection: Projection) -> list[tuple[ChargePoint, range]]:
-    """Charge points in service and their leaves."""
-    found = []
-    for node, subject in enumerate(projection.subjects):
-        if isinstance(subject, ChargePoint) and subject.in_service:
-            found.append((subject, range(int(projection.first_leaf[node]), int(projection.last_leaf[node]))))
-    return found
-
-
-def _numbers(unit: ChargePoint) -> dict[str, int]:
-    """What OCPP calls its connectors: their own ids where all are numbers above zero, else 1, 2, 3 as listed."""
-    ids = [connector.id for connector in unit.connectors]
-    if all(each.isascii() and each.isdecimal() and int(each) > 0 for each in ids) and len({*map(int, ids)}) == len(ids):
-        return {each: int(each) for each in ids}
-    return {each: number for number, each in enumerate(ids, start=1)}

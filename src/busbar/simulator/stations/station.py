@@ -38,6 +38,9 @@ MOST_ORDERS_KEPT = 200
 MOST_FRAMES_HELD = 100
 BOOT_AGAIN_S = 10
 """How soon it says again that it has booted, where it is told no time."""
+AGAIN_S, MOST_ATTEMPTS = 10.0, 6
+"""A transaction's begin or end that the central system could not deal with is told again: after 10 s, 20 s, 30 s ...
+(OCPP 1.6, TransactionMessageRetryInterval and TransactionMessageAttempts)."""
 RESET_AFTER_S = 0.2
 """A reset is answered before it is done."""
 
@@ -96,6 +99,8 @@ class Station:
         self._rhythm = Rhythm(random)
         self._out: deque[bytes] = deque()
         self._held: deque[tuple[float, str | bytes]] = deque()
+        self._again: list[tuple[float, Call]] = []
+        """What is told again, and when."""
         self._vehicles = 0
         self._traffic_s = [inf] * len(outlets)
         """When the next vehicle comes to each outlet, or the one that is there leaves."""
@@ -122,6 +127,7 @@ class Station:
         due = [self._rhythm.next_s, self.charger.changes_at_s, *self._traffic_s]
         if self._held:
             due.append(self._held[0][0])
+        due += [at_s for at_s, _ in self._again]
         if self.dialogue.deadline_s is not None:
             due.append(self.dialogue.deadline_s)
         due += [
@@ -167,11 +173,18 @@ class Station:
         """Switched off, and on again after so long; infinite: when `restore_power` is called."""
         for place in range(len(self.outlets)):
             self._end(place, now_s, reason)
-        self.charger.switch(is_on=False, now_s=now_s)
         if self.behaviour.forgets:
             self.state.profiles = ()
             self.charger.install((), now_s)
             self.dialogue.forget()
+        self._switch_off(now_s, for_s, reason)
+
+    def lose_supply(self, now_s: float, *, for_s: float) -> None:
+        """The mains fail for so long. It knows everything afterwards, and goes on with its transactions."""
+        self._switch_off(now_s, for_s, Reason.POWER_LOST)
+
+    def _switch_off(self, now_s: float, for_s: float, reason: Reason) -> None:
+        self.charger.switch(is_on=False, now_s=now_s)
         self.is_accepted = False
         self._held.clear()
         self.parting = Parting.CUT if reason is Reason.POWER_LOST else Parting.CLOSE
@@ -184,7 +197,7 @@ class Station:
         self.charger.switch(is_on=True, now_s=now_s)
         for outlet in self.outlets:
             outlet.told = None
-            if outlet.stage is not Stage.FREE:
+            if outlet.stage is not Stage.FREE and outlet.transaction is None:
                 outlet.stage, outlet.stage_since_s = Stage.PLUGGED, now_s
 
     # The connection
@@ -243,6 +256,9 @@ class Station:
             return
         while self._held and self._held[0][0] <= now_s:
             self._listen(self._held.popleft()[1], now_s)
+        for at_s, call in [each for each in self._again if each[0] <= now_s]:
+            self._again.remove((at_s, call))
+            self.dialogue.say(call)
         if self.dialogue.deadline_s is not None and self.dialogue.deadline_s <= now_s:
             self.parting = Parting.CUT
         self._start_alone(now_s)
@@ -488,6 +504,8 @@ class Station:
         outlet = None if call.outlet is None else self.outlets[call.outlet]
         if call.kind is CallKind.BOOT and self.is_open:
             self._rhythm.once(Beat.BOOT, now_s + BOOT_AGAIN_S)
+        if call.kind in (CallKind.START, CallKind.STOP) and self.is_open and call.attempts < MOST_ATTEMPTS:
+            self._again.append((now_s + AGAIN_S * call.attempts, call))
         if call.kind is CallKind.STATUS and outlet is not None:
             outlet.told = None
         if call.kind is CallKind.AUTHORIZE and outlet is not None and outlet.stage is Stage.ASKED:

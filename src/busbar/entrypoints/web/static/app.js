@@ -105,8 +105,19 @@ function sayStatus() {
   const word = format.stateWord(status.state);
   if (!isLive) write(part("state").lastChild, "Not live");
   write(part("meaning"), isLive ? format.stateMeaning(status.state) : `Was ${word} when last heard of.`);
+  saySharing();
   sayAlarms();
   sayTitle();
+}
+
+/** How the last cycle shared, and a way to see it shared the other way. */
+function saySharing() {
+  const { status } = live;
+  const other = status.leaves === "connector" ? "charge_point" : "connector";
+  const said = format.sharingWords(status);
+  write(part("sharing"), said.charAt(0).toUpperCase() + said.slice(1));
+  set(part("compare"), "href", `#/what-if/leaves/${other}`);
+  write(part("compare"), `Compare with ${format.leavesWords(other)}`);
 }
 
 function sayAlarms() {
@@ -273,6 +284,10 @@ function begin() {
   part("sign-out").addEventListener("click", signOut);
   part("retry").addEventListener("click", () => live.retryNow());
   part("depot").addEventListener("change", switchDepot);
+  part("compare").addEventListener("click", (event) => {
+    // The address does not change where it was compared before: then nobody else asks again.
+    if (location.hash === event.currentTarget.hash) show();
+  });
   part("skip").addEventListener("click", (event) => {
     event.preventDefault();
     part("main").focus();

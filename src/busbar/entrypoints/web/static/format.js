@@ -146,6 +146,12 @@ export const limitWord = (name) => LIMITS[name] ?? (name ? name.replaceAll("_", 
 /** A name of the API (`paused_by_vehicle`) as words. */
 export const words = (name) => (name ? String(name).replaceAll("_", " ") : ABSENT);
 
+/** What shares are shared among: `connectors`, `charge points`. */
+export const leavesWords = (leaves) => (leaves ? `${words(leaves)}s` : ABSENT);
+
+/** How a depot shares: `equal share among connectors, fair in power`. */
+export const sharingWords = ({ strategy, leaves, fair_in: fairIn }) => `${words(strategy)} among ${leavesWords(leaves)}, fair in ${words(fairIn)}`;
+
 const KINDS = {
   MICROGRID: "Depot",
   GRID_CONNECTION: "Grid connection",

@@ -9,13 +9,16 @@ import { whatIfForm } from "./parts/what_if_form.js";
 export const name = "what-if";
 export const title = "What if?";
 
-/** Shows the form and, beside it, the answer. */
-export function mount(root, { live, api }) {
+/** Shows the form and, beside it, the answer. `params`: `leaves` and `charge_point`, what is asked at once. */
+export function mount(root, { live, api }, params) {
   const answer = h("div", { class: "what-if-answer", role: "status", "aria-label": "Answer" });
   const invite = () => show(answer, nothing("What would happen?", "Change a limit, how it is shared, or the vehicles, and run it. Before and after appear here, side by side."));
   let isGone = false;
   invite();
-  show(root, h("div", { class: "board what-if" }, h("section", { class: "sheet" }, whatIfForm({ live, ask, cleared: invite })), answer));
+  const given = params.length === 2 ? { [params[0]]: params[1] } : {};
+  const form = whatIfForm({ live, ask, cleared: invite, given });
+  show(root, h("div", { class: "board what-if" }, h("section", { class: "sheet" }, form), answer));
+  if (params.length) form.requestSubmit();
   return { update: () => {}, unmount: () => (isGone = true) };
 
   async function ask(question) {

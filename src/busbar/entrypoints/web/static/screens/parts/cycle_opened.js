@@ -37,7 +37,7 @@ function facts(cycle) {
       fact("At", format.time(cycle.at, { seconds: true })),
       fact("Trigger", format.words(cycle.trigger)),
       fact("Strategy", sharing.filter(Boolean).join(", ")),
-      fact("Shared among", cycle.leaves ? `${format.words(cycle.leaves)}s` : "–"),
+      fact("Shared among", format.leavesWords(cycle.leaves)),
       fact("Vehicles", cycle.vehicles ?? "–"),
       fact("Held back by a limit", cycle.limited ?? "–"),
       fact("Took", milliseconds(cycle.duration_us)),

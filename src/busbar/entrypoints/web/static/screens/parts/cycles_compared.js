@@ -48,7 +48,7 @@ function differences(before, after) {
     ["Outcome", OUTCOMES[before.outcome].word, OUTCOMES[after.outcome].word],
     ["Trigger", format.words(before.trigger), format.words(after.trigger)],
     ["Strategy", format.words(before.strategy), format.words(after.strategy)],
-    ["Shared among", before.leaves ?? "–", after.leaves ?? "–"],
+    ["Shared among", format.leavesWords(before.leaves), format.leavesWords(after.leaves)],
     ["Fair in", before.inputs?.fair_in ?? "–", after.inputs?.fair_in ?? "–"],
     ["Vehicles", before.vehicles ?? "–", after.vehicles ?? "–"],
     ["Held back by a limit", before.limited ?? "–", after.limited ?? "–"],

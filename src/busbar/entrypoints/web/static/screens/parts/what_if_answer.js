@@ -34,7 +34,7 @@ function sides(before, after) {
     ["Held back by a limit", (side) => String(side.limited), (side) => side.limited],
     ["Not ready at departure", (side) => String(side.at_risk), (side) => side.at_risk],
     ["Strategy", (side) => format.words(side.strategy), (side) => side.strategy],
-    ["Shared among", (side) => `${format.words(side.leaves)}s`, (side) => side.leaves],
+    ["Shared among", (side) => format.leavesWords(side.leaves), (side) => side.leaves],
     ["Fair in", (side) => format.words(side.fair_in), (side) => side.fair_in],
   ];
   const made = table({

@@ -9,8 +9,9 @@ import { clearProblems, placeProblems } from "./problems.js";
 
 const STRATEGIES = ["equal_share", "weighted_share", "first_come", "priority", "earliest_departure", "least_laxity", "lowest_soc"];
 
-/** `ask(question)` runs it; what it throws is said beside the field it is about. `cleared()` after everything is put back. */
-export function whatIfForm({ live, ask, cleared }) {
+/** `ask(question)` runs it; what it throws is said beside the field it is about. `cleared()` after everything is put back.
+ * `given`: how it is to be shared, to begin with (`{leaves: "charge_point"}`). */
+export function whatIfForm({ live, ask, cleared, given = {} }) {
   const timezone = live.microgrid?.timezone ?? "UTC";
   const nodes = h("datalist", { id: newId("nodes") }, limited(live).map((node) => h("option", { value: node.id }, `${format.kindWord(node.kind)} ${node.name ?? ""}`.trim())));
   const free = h("datalist", { id: newId("connectors") }, [...live.connectors.values()].map((each) => h("option", { value: each.id }, each.has_vehicle ? "in place of its vehicle" : "free")));
@@ -19,6 +20,7 @@ export function whatIfForm({ live, ask, cleared }) {
   const added = repeated("Add a vehicle", vehicleRow);
   const removed = repeated("Take a vehicle away", removalRow);
   const sharing = sharingFields(live.status);
+  sharing.fill(given);
   const rest = h("div", { hidden: true });
   const run = h("button", { class: "primary" }, "Run");
   const form = h(
@@ -151,13 +153,15 @@ function sharingFields(status) {
     h("select", { "data-path": path }, h("option", { value: "" }, `As now: ${told(now)}`), values.filter((value) => value !== now).map((value) => h("option", { value }, told(value))));
   const fields = {
     strategy: choose("strategy", status.strategy, STRATEGIES, format.words),
-    leaves: choose("leaves", status.leaves, ["connector", "charge_point"], (leaves) => `${format.words(leaves)}s`),
+    leaves: choose("leaves", status.leaves, ["connector", "charge_point"], format.leavesWords),
     fair_in: choose("fair_in", status.fair_in, ["power", "current"], format.words),
   };
   const words = { strategy: "Strategy", leaves: "Shared among", fair_in: "Fair in" };
   return {
     element: h("div", { class: "repeated-row" }, Object.entries(fields).map(([key, control]) => field(words[key], control))),
     read: () => Object.fromEntries(Object.entries(fields).map(([key, control]) => [key, control.value || null])),
+    // What cannot be chosen stays as it is now.
+    fill: (given) => Object.entries(fields).forEach(([key, control]) => [...control.options].some(({ value }) => value === given[key]) && (control.value = given[key])),
     clear: () => Object.values(fields).forEach((control) => (control.value = "")),
   };
 }
