@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 NIGHTS := scenarios/wa_pta_night.yaml scenarios/small_ac.yaml scenarios/nrel_depot.yaml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo demo-report test check lint bench bench-small bench-live screenshots strategies clean help
+.PHONY: demo demo-report test check lint bench bench-small bench-live soak-live trials screenshots strategies clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 16
@@ -37,11 +37,17 @@ bench-small: $(VENV)/.dev  ## the same up to 10 000 connectors (about 3 minutes)
 bench-live: $(VENV)/.dev  ## thousands of charge points on one service (about a quarter of an hour)
 	$(BIN)/python benchmarks/live.py --steady 15 --cuts 3
 
+soak-live: $(VENV)/.dev  ## an hour of a served depot with 200 charge points: does anything grow?
+	$(BIN)/python benchmarks/soak.py --charge-points 200 --minutes 60 --out reports/soak.json
+
+trials: $(VENV)/.installed  ## 100 half hours drawn at random in which everything goes wrong (about 10 minutes)
+	$(BIN)/busbar simulate --faults --seeds 0:100
+
 screenshots: $(VENV)/.dev  ## every screen of the page, from the running demo, into docs/screenshots
 	$(BIN)/python docs/make_screenshots.py
 
-strategies: $(VENV)/.installed  ## what each strategy delivers on the shipped nights, into docs/strategies.md
-	$(BIN)/busbar compare $(NIGHTS) --markdown > docs/.table
+strategies: $(VENV)/.installed  ## what each strategy delivers with either leaf on the shipped nights, into docs/strategies.md
+	$(BIN)/busbar compare $(NIGHTS) --leaves both --markdown > docs/.table
 	$(BIN)/python -c "import pathlib, re; page = pathlib.Path('docs/strategies.md'); table = pathlib.Path('docs/.table'); \
 	page.write_text(re.sub('(<!-- strategies -->\n).*(<!-- /strategies -->)', lambda m: m[1] + table.read_text().rstrip() + '\n' + m[2], \
 	page.read_text(), flags=re.DOTALL)); table.unlink()"

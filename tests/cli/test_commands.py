@@ -64,8 +64,8 @@ def test_balance_says_who_is_held_back_by_what(run: Run) -> None:
 
 def test_an_option_comes_before_the_depots_own_setting(run: Run) -> None:
     answer = run("balance", DEPOT, SNAPSHOT, "--strategy", "first_come", "--fair-in", "current")
-    assert "first_come, fair in current" in answer.out
-    assert "equal_share, fair in power" in run("balance", DEPOT, SNAPSHOT).out
+    assert "first_come among connectors, fair in current" in answer.out
+    assert "equal_share among connectors, fair in power" in run("balance", DEPOT, SNAPSHOT).out
 
 
 def test_a_depots_own_setting_counts_where_no_option_is_given(run: Run, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_depots_own_setting_counts_where_no_option_is_given(run: Run, tmp_path
     document["depot"] = {"id": "small", "voltage": "400 V", "strategy": "lowest_soc", "fair_in": "current"}
     wanted = write(tmp_path / "snapshot.yaml", snapshot("CP1/1"))
     answer = run("balance", write(tmp_path / "depot.yaml", document), wanted)
-    assert "lowest_soc, fair in current" in answer.out
+    assert "lowest_soc among connectors, fair in current" in answer.out
     assert "APPLIED: the vehicle gets all that can be used." in answer.out
 
 

@@ -85,6 +85,8 @@ def test_where_charge_points_share_documents_say_how_each_splits_what_it_is_give
     answer = run("explain", DEPOT, SNAPSHOT, "CP1/1", "--leaves", "charge_point", "--json")
     explanation = checked(answer.out, "busbar/explanation/1")
     assert explanation["leaf"] == "CP1/1"
+    shared = tuple(explanation[key] for key in ("strategy", "leaves", "fair_in"))
+    assert shared == ("equal_share", "charge_point", "power")
     assert explanation["bound_by"]["node"] == "C1"
     assert [figures["id"] for figures in explanation["chain"]][:2] == ["CP1", "C1"]
     tree = checked(run("tree", DEPOT, "--leaves", "charge_point", "--json").out, "busbar/tree/1")

@@ -80,6 +80,32 @@ def test_strategies_are_compared_side_by_side(run: Run, tmp_path: Path) -> None:
     assert "| `first_come` |" in run("compare", path, *chosen, "--markdown").out
 
 
+def test_a_played_scenario_says_what_shared_among_what(run: Run, tmp_path: Path) -> None:
+    path = scenario(tmp_path)
+    assert "equal_share among connectors, fair in power, seed 1, " in run("simulate", path).out
+    assert "equal_share among charge points, fair in power" in run("simulate", path, "--leaves", "charge_point").out
+    document = checked(run("simulate", path, "--leaves", "charge_point", "--json").out, "busbar/simulation/1")
+    assert (document["strategy"], document["leaves"], document["fair_in"]) == ("equal_share", "charge_point", "power")
+
+
+def test_both_leaves_are_compared_side_by_side(run: Run, tmp_path: Path) -> None:
+    path = scenario(tmp_path)
+    asked = ["compare", path, "--strategy", "first_come", "--strategy", "priority", "--leaves"]
+    shown = [line.split()[:2] for line in run(*asked, "both").out.splitlines()[-4:]]
+    assert shown == [[name, among] for name in ("first_come", "priority") for among in ("connectors", "charge")]
+    document = checked(run(*asked, "both", "--json").out, "busbar/comparison/1")
+    assert [(line["leaves"], line["fair_in"]) for line in document["lines"]] == [
+        ("connector", "power"),
+        ("charge_point", "power"),
+    ] * 2
+    alone = checked(run(*asked, "charge_point", "--json").out, "busbar/comparison/1")
+    assert alone["lines"] == document["lines"][1::2]
+    table = run(*asked, "both", "--markdown").out
+    assert "; fair in power)" in table
+    assert "| `priority` | connectors |" in table
+    assert "| `priority` | charge points |" in table
+
+
 def test_comparing_with_an_unknown_strategy_is_refused(run: Run, tmp_path: Path) -> None:
     answer = run("compare", scenario(tmp_path), "--strategy", "fairest", "--json")
     assert answer.code == 2

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic, perf_counter_ns
 
-from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot
+from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, Leaves
 from busbar.core.units import ActivePower
 from busbar.engine.events import (
     Answered,
@@ -36,11 +36,19 @@ QUICK = Timing(
 )
 
 
-def depot(units: int = 3, *, limit_w: int = 200_000, fallback_w: int = 0, meter: bool = False) -> Depot:
+def depot(
+    units: int = 3,
+    *,
+    limit_w: int = 200_000,
+    fallback_w: int = 0,
+    meter: bool = False,
+    leaves: Leaves = Leaves.CONNECTOR,
+) -> Depot:
     """So many charge points of 150 kW with one connector each, lossless, on one grid connection."""
     return Depot(
         id="yard",
         voltage_v=400,
+        leaves=leaves,
         circuits=(
             Circuit(
                 id="GC1",

@@ -9,12 +9,16 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 from made_scenarios import made, write_scenario
 
 import busbar
+from busbar.core.depot import Leaves
 from busbar.simulator.compare import as_document, as_markdown, compare
 from busbar.simulator.play import play
 from busbar.simulator.report import page_of, write_report
+from busbar.simulator.results import summary
+from busbar.simulator.scenario import sharing_among
 
 PROGRAM = """
 import sys
@@ -116,6 +120,22 @@ def test_series_have_a_line_per_cycle_and_a_column_per_node_or_vehicle(tmp_path:
     assert summary["schema"] == "busbar/simulation/1"
     assert summary["ok"] is True
     assert {vehicle["id"] for vehicle in summary["vehicles"]} == {"bus1", "bus2", "van1"}
+
+
+@pytest.mark.parametrize("leaves", Leaves)
+def test_the_page_and_the_summary_say_how_it_was_shared(tmp_path: Path, leaves: Leaves) -> None:
+    played = play(sharing_among(made(tmp_path), leaves))
+    assert f"<b>equal_share</b> among <b>{leaves.plural}</b>, fair in power" in page_of(played)
+    assert summary(played)["leaves"] == leaves.value
+
+
+def test_either_leaf_is_compared_on_the_same_night(tmp_path: Path) -> None:
+    lines = compare(made(tmp_path), strategies=("equal_share", "priority"), leaves=tuple(Leaves))
+    assert [(line.strategy, line.leaves) for line in lines] == [
+        (strategy, leaves) for strategy in ("equal_share", "priority") for leaves in Leaves
+    ]
+    assert len({line.totals["energy_needed_wh"] for line in lines}) == 1
+    assert [line.limits_broken for line in lines] == [0] * 4
 
 
 def test_strategies_are_compared_on_the_same_night(tmp_path: Path) -> None:

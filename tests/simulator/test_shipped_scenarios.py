@@ -64,16 +64,18 @@ def test_the_bus_depot_is_as_large_and_as_oversubscribed_as_it_claims() -> None:
             most[above] += most[inner]
 
 
-def test_on_the_bus_depots_night_limits_of_every_level_and_kind_bind() -> None:
-    night = played("wa_pta_night")
+@pytest.mark.parametrize("leaves", Leaves)
+def test_on_the_bus_depots_night_limits_of_every_level_and_kind_bind(leaves: Leaves) -> None:
+    night = played("wa_pta_night", leaves)
     kinds = {night.projection.kinds[night.projection.node_index[one.node]] for one in night.constraints}
     assert {NodeKind.MICROGRID, NodeKind.GRID_CONNECTION, NodeKind.CIRCUIT} <= kinds
     limits = {one.limit for one in night.constraints}
     assert {"default_operating_capacity", "safe_operating_capacity", "envelope"} <= limits
 
 
-def test_in_the_small_yard_vans_take_turns_while_the_envelope_holds() -> None:
-    night = played("small_ac")
+@pytest.mark.parametrize("leaves", Leaves)
+def test_in_the_small_yard_vans_take_turns_while_the_envelope_holds(leaves: Leaves) -> None:
+    night = played("small_ac", leaves)
     inside = (night.at_s >= 3.5 * 3600) & (night.at_s < 5.5 * 3600)
     charging = night.setpoint[inside] > 0
     assert not charging.all(axis=1).any()

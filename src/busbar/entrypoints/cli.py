@@ -10,12 +10,14 @@ import typer
 
 from busbar.core.errors import BusbarError, NotAvailableError, Problem, RefusedError
 from busbar.entrypoints import (
+    command_accept,
     command_balance,
     command_charge_points,
     command_credential,
     command_demo,
     command_depot,
     command_operate,
+    command_scenario,
     command_serve,
     command_simulate,
     command_token,
@@ -40,7 +42,9 @@ app.command("balance")(command_balance.balance)
 app.command("explain")(command_balance.explain)
 app.command("import")(command_depot.import_)
 app.command("simulate")(command_simulate.simulate)
+app.command("accept")(command_accept.accept)
 app.command("compare")(command_simulate.compare)
+app.command("scenario-schema")(command_scenario.scenario_schema)
 app.command("demo")(command_demo.demo)
 app.command("hold")(command_operate.hold)
 app.command("resume")(command_operate.resume)

@@ -57,9 +57,9 @@ def charge_points(
     from busbar.core.projection import project
     from busbar.entrypoints.charge_point_options import Given, understood
     from busbar.entrypoints.render_charge_points import count_document, count_line, summary_text
+    from busbar.simulator.stations.building import Cast
     from busbar.simulator.stations.conditions import Conditions
     from busbar.simulator.stations.running import Run, run_charge_points
-    from busbar.simulator.stations.simulated_depot import Cast
 
     projection = project(load_depot(depot))
     given = Given(

@@ -4,12 +4,14 @@ Each command imports what it works with, because the simulator and the fill's co
 """
 
 from collections.abc import Callable
+from enum import StrEnum
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from busbar.core.depot import STRATEGY_NAMES
+from busbar.core.depot import STRATEGY_NAMES, Leaves
 from busbar.core.errors import Problem, RefusedError
 from busbar.entrypoints.options import (
     BROKEN,
@@ -21,7 +23,6 @@ from busbar.entrypoints.options import (
 )
 from busbar.entrypoints.screen import print_document, print_text, say, show
 
-ScenarioArgument = Annotated[str, typer.Argument(metavar="SCENARIO", help="Scenario file (YAML or JSON).")]
 SeedOption = Annotated[
     int | None, typer.Option("--seed", min=0, metavar="N", help="In place of the scenario's own seed.")
 ]
@@ -31,23 +32,73 @@ NIGHT = "wa_pta_night"
 """The shipped scenario that `busbar demo --report` plays."""
 
 
+class ComparedLeaves(StrEnum):
+    """What the strategies of a comparison share among."""
+
+    CONNECTOR = "connector"
+    CHARGE_POINT = "charge_point"
+    BOTH = "both"
+
+
 def simulate(
-    scenario: ScenarioArgument,
+    scenario: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SCENARIO", help="Scenario file (YAML or JSON); none with --faults.", show_default=False
+        ),
+    ] = None,
     leaves: LeavesOption = None,
     seed: SeedOption = None,
     report: ReportOption = None,
     database: DatabaseOption = None,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Trials drawn at random in which everything goes wrong, under every goal.")
+    ] = False,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", metavar="A:B", help="With --faults: which seeds; 0:20 by default.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, metavar="N", help="With --faults: processes; one per core.")
+    ] = None,
+    into: Annotated[
+        str | None,
+        typer.Option(
+            "--into", metavar="FILE", help="With --faults: add to the sum in this file; what is in it is kept."
+        ),
+    ] = None,
+    shrunk: Annotated[
+        str,
+        typer.Option("--shrunk", metavar="DIR", help="With --faults: where failing trials are written, made small."),
+    ] = "failing",
     as_json: JsonOption = False,
 ) -> int:
-    """Play a scenario and check what is expected of it."""
+    """Play a scenario and check what is expected of it; or, with --faults, many in which everything goes wrong."""
+    not_of_trials = {"--report": report is not None, "--database": database is not None}
+    if faults or scenario is None:
+        from busbar.entrypoints.command_trials import SEEDS, many_seeds, one_seed, refuse_options
+
+        if scenario is not None or not faults:
+            raise RefusedError((_one_of_two(scenario),))
+        not_of_trials["--leaves"] = leaves is not None
+        refuse_options(not_of_trials, "Does not go together with --faults.")
+        refuse_options({"--seed": seed is not None and seeds is not None}, "Does not go together with --seeds.")
+        if seed is not None:
+            return one_seed(seed, shrunk=shrunk, as_json=as_json)
+        return many_seeds(seeds or SEEDS, workers=workers, into=into, shrunk=shrunk, as_json=as_json)
     from busbar.bootstrap import play_scenario
     from busbar.entrypoints.progress import progress_bar
     from busbar.entrypoints.render_simulation import simulation_text
     from busbar.simulator.results import all_met, summary
     from busbar.simulator.scenario import sharing_among
     from busbar.simulator.scenario_file import load_scenario
+    from busbar.simulator.trials.replay import needs_trial
 
     found = sharing_among(load_scenario(scenario), leaves)
+    if needs_trial(found):
+        from busbar.entrypoints.command_trials import play_with_faults, refuse_options
+
+        refuse_options(not_of_trials, "Not for a scenario in which something goes wrong.")
+        return play_with_faults(found, seed=seed, as_json=as_json)
     folder = None if report is None else _folder(report, "--report")
     with progress_bar(f"Playing {found.id}") as step:
         played = play_scenario(found, seed=seed, database=database, progress=step)
@@ -62,6 +113,15 @@ def simulate(
     return FINE if all_met(played) else BROKEN
 
 
+def _one_of_two(scenario: str | None) -> Problem:
+    return Problem(
+        path="SCENARIO",
+        value=scenario,
+        rule="Either a scenario file is played, or, with --faults, what seeds draw.",
+        fix="Name a file, for example `busbar simulate scenarios/small_ac.yaml`, or write `--faults` alone.",
+    )
+
+
 def compare(
     scenarios: Annotated[
         list[str], typer.Argument(metavar="SCENARIO...", help="Scenario files (YAML or JSON).", show_default=False)
@@ -70,27 +130,31 @@ def compare(
         list[str] | None,
         typer.Option("--strategy", metavar="NAME", help="Only this one; may be given several times. All by default."),
     ] = None,
-    leaves: LeavesOption = None,
+    leaves: Annotated[
+        ComparedLeaves | None,
+        typer.Option("--leaves", help="What strategies share among; the depot's own by default."),
+    ] = None,
     seed: SeedOption = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown.")] = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Play scenarios with every strategy, side by side."""
+    """Play scenarios with every strategy, among connectors or charge points, side by side."""
     from busbar.entrypoints.progress import progress_bar
     from busbar.entrypoints.render_simulation import comparison_text
     from busbar.simulator.compare import Line, as_document, as_markdown
     from busbar.simulator.compare import compare as compare_one
-    from busbar.simulator.scenario import sharing_among
     from busbar.simulator.scenario_file import load_scenario
 
     strategies = [known_strategy(name) for name in strategy or STRATEGY_NAMES]
     # All are read before any is played: a mistake in the last should not cost the time of the others.
-    found = [sharing_among(load_scenario(scenario), leaves) for scenario in scenarios]
+    found = [load_scenario(scenario) for scenario in scenarios]
     lines: list[Line] = []
     for one in found:
-        for name in strategies:
-            with progress_bar(f"Playing {one.id}, {name}") as step:
-                lines += compare_one(one, strategies=[name], seed=seed, progress=_counting(step))
+        among = _compared(leaves, one.depot.leaves)
+        for name, leaf in product(strategies, among):
+            title = f"Playing {one.id}, {name}" + (f" among {leaf.plural}" if len(among) > 1 else "")
+            with progress_bar(title) as step:
+                lines += compare_one(one, strategies=[name], leaves=[leaf], seed=seed, progress=_counting(step))
     if as_json:
         print_document(as_document(lines))
     elif markdown:
@@ -120,6 +184,13 @@ def report_night(folder: str, *, as_json: bool) -> int:
     else:
         show(demo_text(played, page))
     return FINE if all_met(played) else BROKEN
+
+
+def _compared(asked: ComparedLeaves | None, own: Leaves) -> tuple[Leaves, ...]:
+    """What to play with: both, the one asked for, or the depot's own."""
+    if asked is ComparedLeaves.BOTH:
+        return tuple(Leaves)
+    return (own if asked is None else Leaves(asked.value),)
 
 
 def _counting(step: Callable[[int, int], None]) -> Callable[[str, str, int, int], None]:

@@ -81,10 +81,8 @@ def _title(result: Balanced) -> Text:
     name = f", {depot.name}" if depot.name else ""
     at = result.snapshot.at.astimezone(ZoneInfo(depot.timezone))
     text = Text().append(f"{depot.id}{name}\n", style="bold")
-    text.append(f"{at:%Y-%m-%d %H:%M:%S} {depot.timezone}, {allocation.strategy}")
-    if allocation.leaves is Leaves.CHARGE_POINT:
-        text.append(f" among {words.sharing_among(allocation.leaves)}")
-    text.append(f", fair in {allocation.fair_in.value}\n")
+    shared = words.sharing(allocation.strategy, allocation.leaves, allocation.fair_in)
+    text.append(f"{at:%Y-%m-%d %H:%M:%S} {depot.timezone}, {shared}\n")
     text.append(allocation.outcome.value, style=_OUTCOME_STYLES[allocation.outcome])
     return text.append(f": {_outcome_in_words(result)}")
 

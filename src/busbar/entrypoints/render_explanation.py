@@ -23,6 +23,8 @@ def explanation_text(projection: Projection, explanation: Explanation) -> Render
     if explanation.counterfactuals:
         parts += [Text(), Text("What would help", style="bold")]
         parts += [Text(f"  {each.sentence}") for each in explanation.counterfactuals]
+    shared = words.sharing(explanation.strategy, explanation.leaves, explanation.fair_in)
+    parts += [Text(), Text(f"Shared by {shared}.", style="dim")]
     return Group(*parts)
 
 

@@ -7,8 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from busbar.core.depot import Leaves
-from busbar.entrypoints.words import LIMIT_WORDS, plural, sharing_among
+from busbar.entrypoints.words import LIMIT_WORDS, plural, sharing
 from busbar.simulator.compare import Line
 from busbar.simulator.played import Played
 from busbar.simulator.results import Holding, Verdict, holdings, minutes, totals, verdicts
@@ -20,8 +19,7 @@ def simulation_text(played: Played) -> RenderableType:
     """What was expected and found, the night in figures, and what held vehicles back."""
     scenario = played.scenario
     title = Text().append(f"{scenario.id}: {scenario.name}\n", style="bold")
-    among = f" among {sharing_among(leaves)}" if (leaves := scenario.depot.leaves) is Leaves.CHARGE_POINT else ""
-    settings = f"{scenario.strategy}{among}, fair in {scenario.fair_in.value}, seed {played.seed}"
+    settings = f"{sharing(scenario.strategy, scenario.depot.leaves, scenario.fair_in)}, seed {played.seed}"
     cycles = ", ".join(f"{count} {outcome}" for outcome, count in played.outcomes.items())
     title.append(f"{settings}, {len(played.at_s)} cycles ({cycles})")
     parts: list[RenderableType] = [title, Text(), _expectations(verdicts(played))]
@@ -68,26 +66,29 @@ def _holdings(played: Played, found: Sequence[Holding]) -> Table:
 
 
 def comparison_text(lines: Sequence[Line]) -> RenderableType:
-    """One table per scenario, a line per strategy."""
+    """One table per scenario, a line per strategy and what it shares among."""
     parts: list[RenderableType] = []
     for scenario in dict.fromkeys(line.scenario for line in lines):
         chosen = [line for line in lines if line.scenario == scenario]
         needed = _kwh(chosen[0].totals["energy_needed_wh"])
         title = Text().append(f"{scenario}: {chosen[0].name}\n", style="bold")
-        title.append(f"seed {chosen[0].seed}, {plural(chosen[0].totals['vehicles'], 'vehicle')} need {needed}\n")
+        who = plural(chosen[0].totals["vehicles"], "vehicle")
+        title.append(f"seed {chosen[0].seed}, fair in {chosen[0].fair_in.value}, {who} need {needed}\n")
         parts += [Text(), title, _strategies(chosen)] if parts else [title, _strategies(chosen)]
     return Group(*parts)
 
 
 def _strategies(lines: Sequence[Line]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("Strategy", no_wrap=True)
+    for heading in ("Strategy", "Shared among"):
+        table.add_column(heading, no_wrap=True)
     for heading in ("Ready", "Delivered", "Short", "Fairness", "Minutes bound", "Limits broken"):
         table.add_column(heading, justify="right")
     for line in lines:
         found = line.totals
         table.add_row(
             line.strategy,
+            line.leaves.plural,
             f"{found['vehicles_ready']} of {found['vehicles']}",
             _kwh(found["energy_delivered_wh"]),
             _kwh(found["energy_short_wh"]),

@@ -38,9 +38,8 @@ def tree_text(unloaded: Unloaded, *, depth: int | None = None) -> RenderableType
 def _title(projection: Projection) -> Text:
     depot = projection.depot
     text = Text().append(f"{depot.id}{f', {depot.name}' if depot.name else ''}\n", style="bold")
-    shared = f"{depot.strategy} among {words.sharing_among(projection.leaves)}"
-    settings = f"{depot.voltage_v} V line to line, {depot.timezone}, {shared}"
-    text.append(f"{settings}, fair in {depot.fair_in.value}\n")
+    shared = words.sharing(depot.strategy, projection.leaves, depot.fair_in)
+    text.append(f"{depot.voltage_v} V line to line, {depot.timezone}, {shared}\n")
     return text.append(words.counts(projection.connectors.kinds))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, Leaves
+from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot, FairIn, Leaves
 from busbar.core.units import Amount, format_amount, format_ma, format_w
 
 ROWS = ("L1", "L2", "L3", "total")
@@ -83,9 +83,9 @@ def counts(kinds: Sequence[str]) -> str:
     return joined([plural(kinds.count(kind), noun) for kind, noun in nouns.items()])
 
 
-def sharing_among(leaves: Leaves) -> str:
-    """`connectors`, `charge points`."""
-    return f"{leaves.value.replace('_', ' ')}s"
+def sharing(strategy: str, leaves: Leaves, fair_in: FairIn) -> str:
+    """`equal_share among connectors, fair in power`."""
+    return f"{strategy} among {leaves.plural}, fair in {fair_in.value}"
 
 
 def joined(parts: Sequence[str]) -> str:

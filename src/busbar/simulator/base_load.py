@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from random import Random
+from types import MappingProxyType
 
 import numpy as np
 
@@ -34,9 +35,9 @@ class BaseLoads:
         self._calendar = Calendar(start=scenario.start, timezone=projection.depot.timezone)
         self._noise = [Random(f"{seed}/base_load/{index}") for index in range(len(scenario.loads))]
 
-    def at(self, at_s: int) -> BaseLoad:
-        """What flows at this second of the scenario."""
-        own: dict[str, list[Amount]] = {}
+    def at(self, at_s: int, more: Mapping[str, Sequence[Amount]] = MappingProxyType({})) -> BaseLoad:
+        """What flows at this second of the scenario; `more`: what comes on top, by circuit."""
+        own: dict[str, list[Amount]] = {circuit: list(amounts) for circuit, amounts in more.items()}
         for load, random in zip(self._scenario.loads, self._noise, strict=True):
             amount = _now(load, at_s, self._calendar)
             if load.noise:

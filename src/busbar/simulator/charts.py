@@ -50,8 +50,10 @@ class Axis:
         return self.left + (self.right - self.left) * min(max(at_s, 0), self.end_s) / self.end_s
 
     def ticks(self) -> list[int]:
-        """Full hours, a dozen or so."""
-        every = next(hours * 3600 for hours in (1, 2, 3, 4, 6, 12, 24, 48, 168) if self.end_s / hours / 3600 <= 14)
+        """Full hours, or minutes of a short scenario; a dozen or so."""
+        distances = [60 * minutes for minutes in (1, 2, 5, 10, 15, 30)]
+        distances += [3600 * hours for hours in (1, 2, 3, 4, 6, 12, 24, 48, 168)]
+        every = next(distance for distance in distances if self.end_s / distance <= 14)
         first = -self.calendar.second_of_day(0) % every
         return list(range(first, self.end_s + 1, every))
 
@@ -328,7 +330,7 @@ def _spans(played: Played, counts: Ints) -> list[tuple[int, int, int]]:
 def vehicle_chart(played: Played, chosen: Sequence[int]) -> Markup:
     """A lane per vehicle from plugging in to departure: its state of charge as an area, and when it was ready."""
     row, top, left = 23.0, 8.0, 178.0
-    axis = axis_of(played, left=left, right=WIDTH - 290)
+    axis = axis_of(played, left=left, right=WIDTH - 320)
     bottom = top + row * len(chosen)
     parts = _time_grid(axis, top, bottom)
     for line, index in enumerate(chosen):
@@ -349,7 +351,7 @@ def _lane(played: Played, outing: Outing, index: int, axis: Axis, y: float, row:
         end = axis.x(min(outing.vehicle.departs_s, played.scenario.duration_s))
         points.append((end, floor_y - full * outing.left_soc))
         shape = _path([(points[0][0], floor_y), *points, (end, floor_y)], closed=True)
-        parts.append(f'<path class="soc {"ready" if outing.is_ready else "short"}" d="{shape}"/>')
+        parts.append(f'<path class="soc {_tone(outing, axis)}" d="{shape}"/>')
         target = floor_y - full * outing.vehicle.type.target_soc
         parts.append(
             f'<line class="target" x1="{_n(points[0][0])}" x2="{_n(end)}" y1="{_n(target)}" y2="{_n(target)}"/>'
@@ -363,17 +365,28 @@ def _lane(played: Played, outing: Outing, index: int, axis: Axis, y: float, row:
         parts.append(
             f'<line class="leaves" x1="{_n(end)}" x2="{_n(end)}" y1="{_n(floor_y - full)}" y2="{_n(floor_y + 2)}"/>'
         )
-    parts.append(_text(axis.right + 10, y + 16, _fate(outing, axis.calendar), kind=_tone(outing)))
+    parts.append(
+        _text(
+            axis.right + 10,
+            y + 16,
+            _fate(outing, axis),
+            kind="value bad" if _tone(outing, axis) == "short" else "value",
+        )
+    )
     return parts
 
 
-def _tone(outing: Outing) -> str:
-    return "value" if outing.is_ready else "value bad"
+def _tone(outing: Outing, axis: Axis) -> str:
+    if outing.is_ready:
+        return "ready"
+    return "stays" if outing.vehicle.departs_s > axis.end_s else "short"
 
 
-def _fate(outing: Outing, calendar: Calendar) -> str:
-    leaves = calendar.label(outing.vehicle.departs_s)
+def _fate(outing: Outing, axis: Axis) -> str:
+    leaves = axis.calendar.label(outing.vehicle.departs_s)
     socs = f"{100 * outing.vehicle.soc:.0f} → {100 * outing.left_soc:.0f} %"
-    if outing.ready_s is None:
-        return f"✗ {socs}, leaves {leaves}, {outing.short_wh / 1000:.0f} kWh short"
-    return f"✓ {socs}, ready {calendar.label(outing.ready_s)}, leaves {leaves}"
+    if outing.ready_s is not None:
+        return f"✓ {socs}, ready {axis.calendar.label(outing.ready_s)}, leaves {leaves}"
+    if _tone(outing, axis) == "stays":
+        return f"… {socs}, stays until {leaves}"
+    return f"✗ {socs}, leaves {leaves}, {outing.short_wh / 1000:.0f} kWh short"

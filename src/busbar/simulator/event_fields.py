@@ -11,6 +11,8 @@ from busbar.core.errors import RefusedError
 from busbar.core.projection import NodeKind
 from busbar.core.snapshot import Mode
 from busbar.core.units import ActivePower, Amount, UnitError
+from busbar.simulator.fault import FaultEvent, FaultKind
+from busbar.simulator.fault_fields import check_capacity, read_fault
 from busbar.simulator.load_file import read_load
 from busbar.simulator.reading import CIRCUITS, ENVELOPED, Reading, line, which
 from busbar.simulator.scenario import (
@@ -20,11 +22,10 @@ from busbar.simulator.scenario import (
     Load,
     ModeEvent,
     OutOfReachEvent,
-    Span,
 )
-from busbar.simulator.times import moment, time_of_day
+from busbar.simulator.times import Span, duration_s, moment, time_of_day
 
-_EVENTS = ("envelope", "mode", "default_operating_capacity", "out_of_reach")
+_EVENTS = ("envelope", "mode", "default_operating_capacity", "out_of_reach", "fault")
 _LOADS = ("constant", "daily", "steps", "file")
 
 
@@ -33,9 +34,10 @@ def read_loads(reading: Reading) -> tuple[Load, ...]:
     return tuple(_load(reading, record) for record in reading.top.records("base_load") if record is not None)
 
 
-def read_events(reading: Reading) -> tuple[Event, ...]:
-    """Events, in the order of the file."""
+def read_events(reading: Reading) -> tuple[tuple[Event, ...], tuple[FaultEvent, ...]]:
+    """Events, and what goes wrong, each in the order of the file."""
     found: list[Event] = []
+    faults: list[FaultEvent] = []
     for record in reading.top.records("events"):
         if record is None:
             continue
@@ -43,15 +45,17 @@ def read_events(reading: Reading) -> tuple[Event, ...]:
         note = record.read_or("note", line, "")
         event = _event(reading, record, span)
         record.close()
-        if event is not None:
+        if isinstance(event, FaultEvent):
+            faults.append(replace(event, note=note))
+        elif event is not None:
             _check_overlap(reading, record, event, found)
             found.append(replace(event, note=note))
-    return tuple(found)
+    return tuple(found), tuple(faults)
 
 
 def _load(reading: Reading, record: Record) -> Load:
     circuit = reading.node(record, "circuit", CIRCUITS)
-    _check_may_load(reading, record, circuit)
+    _check_may_load(reading, record, "circuit", circuit)
     name = record.read_or("name", values.text, f"base load at {circuit}")
     noise = record.read_or("noise", values.state_of_charge, 0.0)
     given = which(record, _LOADS)
@@ -109,7 +113,7 @@ def _points(reading: Reading, record: Record, key: str, read: Callable[[Node], i
     return tuple(sorted(points.items(), key=lambda point: point[0]))
 
 
-def _check_may_load(reading: Reading, record: Record, circuit: str) -> None:
+def _check_may_load(reading: Reading, record: Record, key: str, circuit: str) -> None:
     """Only what is metered may carry a load that moves (design section 4)."""
     projection = reading.projection
     if projection is None or circuit not in projection.node_index:
@@ -120,13 +124,13 @@ def _check_may_load(reading: Reading, record: Record, circuit: str) -> None:
             continue
         if subject.base_load is not None:
             record.report(
-                "circuit",
+                key,
                 rule=f"Circuit {subject.id} declares a constant base_load, which is all of it.",
                 fix="Remove that from the depot, or this load from the scenario.",
             )
         if not subject.meter:
             record.report(
-                "circuit",
+                key,
                 rule=f"Circuit {subject.id} has no meter, so nobody would see this load there.",
                 fix=f"Give {subject.id} a meter in the depot, or put the load at a metered circuit above it.",
             )
@@ -137,8 +141,13 @@ def _span(reading: Reading, record: Record) -> Span:
     read = moment(reading.calendar)
     begin = record.read_or("from", read, 0)
     end = record.read("until", read)
+    lasts_s = record.read("for", duration_s)
     if end is not None and end <= begin:
         record.report("until", rule="It ends before it begins.", fix="Correct one of the two.")
+    if lasts_s is not None and record.entry("until") is not None:
+        record.report("for", rule="Does not go together with `until`.", fix="Keep one of the two.")
+    elif lasts_s is not None:
+        end = begin + lasts_s
     return Span(from_s=begin) if end is None else Span(from_s=begin, until_s=end)
 
 
@@ -150,7 +159,7 @@ def _check_overlap(reading: Reading, record: Record, event: Event, earlier: list
             record.report("node", rule="Another event of this kind holds there at that time.", fix="Separate them.")
 
 
-def _event(reading: Reading, record: Record, span: Span) -> Event | None:
+def _event(reading: Reading, record: Record, span: Span) -> Event | FaultEvent | None:
     match which(record, _EVENTS):
         case "envelope":
             node = reading.node(record, "node", ENVELOPED)
@@ -163,12 +172,20 @@ def _event(reading: Reading, record: Record, span: Span) -> Event | None:
         case "default_operating_capacity":
             node = reading.node(record, "node", CIRCUITS)
             limit = record.amount("default_operating_capacity", is_limit=True)
-            return None if limit is None else CapacityEvent(span=span, node=node, limit=limit)
+            if limit is None:
+                return None
+            check_capacity(reading, record, "default_operating_capacity", node, limit)
+            return CapacityEvent(span=span, node=node, limit=limit)
         case "out_of_reach":
             node = reading.node(record, "node", (NodeKind.CHARGE_POINT,))
             if record.read("out_of_reach", values.boolean) is False:
                 record.report("out_of_reach", rule="It is out of reach or not listed.", fix="Write true.")
             return OutOfReachEvent(span=span, node=node)
+        case "fault":
+            fault = read_fault(reading, record, span)
+            if fault is not None and fault.kind is FaultKind.BASE_LOAD_STEP and fault.node is not None:
+                _check_may_load(reading, record, "node", fault.node)
+            return fault
         case _:
             record.entry("node")
             return None

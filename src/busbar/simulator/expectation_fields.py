@@ -2,6 +2,8 @@
 
 from busbar.adapters.files import values
 from busbar.adapters.files.fields import Record
+from busbar.simulator.expectation import CONDITION_RULES
+from busbar.simulator.hold_fields import WHEN, read_holds
 from busbar.simulator.reading import ENVELOPED, Reading, which
 from busbar.simulator.scenario import (
     Binds,
@@ -23,6 +25,7 @@ _EXPECTATIONS = (
     "energy_delivered",
     "fairness",
     "binds",
+    *WHEN,
 )
 
 
@@ -59,10 +62,12 @@ def _expectation(reading: Reading, record: Record) -> Expectation | None:
             return EnergyAtLeast(at_least_wh=record.read_or("energy_delivered", energy, 0))
         case "fairness":
             return FairnessAtLeast(at_least=record.read_or("fairness", values.state_of_charge, 1.0))
+        case "always" | "at" | "by":
+            return read_holds(reading, record)
         case "binds":
             node = reading.node(record, "binds", ENVELOPED)
             return Binds(node=node, for_s=record.read_or("for", duration_s, 1))
         case _:
-            for key in ("node", "vehicle", "for"):
+            for key in ("node", "vehicle", "connector", "charge_point", "for", "note", *CONDITION_RULES):
                 record.entry(key)
             return None

@@ -111,6 +111,17 @@ def base_flow(
 def add_up(projection: Projection, load: LeafLoad, draw: Ints, wires: Ints) -> Flow:
     """What charge points draw at every inner node. `draw` [n] in mA or W at the vehicle; `wires` [n]: how many of its
     connector's wires each vehicle uses, 0 meaning all of them."""
+    line, total = leaf_flows(projection, load, draw, wires)
+    nodes = projection.frame.nodes.tolist()
+    ranges = [(int(projection.first_leaf[node]), int(projection.last_leaf[node])) for node in nodes]
+    return Flow(
+        line_ma=np.array([line[first:last].sum(axis=0) for first, last in ranges]),
+        total_w=np.array([total[first:last].sum() for first, last in ranges]),
+    )
+
+
+def leaf_flows(projection: Projection, load: LeafLoad, draw: Ints, wires: Ints) -> tuple[Phasors, Floats]:
+    """[n, 3] phasors in mA, referred, and [n] W: what each leaf draws from the tree."""
     line, total = load.line_ma * draw[:, None], load.total_w * draw
     for leaf in np.flatnonzero(wires).tolist():
         connector = projection.subjects[int(projection.leaf_node[leaf])]
@@ -118,12 +129,15 @@ def add_up(projection: Projection, load: LeafLoad, draw: Ints, wires: Ints) -> F
         for phase in connector.phases[int(wires[leaf]) :]:
             line[leaf, PHASES.index(phase)] = 0
         total[leaf] = load.wire_w[leaf] * min(int(wires[leaf]), len(connector.phases)) * draw[leaf]
-    nodes = projection.frame.nodes.tolist()
-    ranges = [(int(projection.first_leaf[node]), int(projection.last_leaf[node])) for node in nodes]
-    return Flow(
-        line_ma=np.array([line[first:last].sum(axis=0) for first, last in ranges]),
-        total_w=np.array([total[first:last].sum() for first, last in ranges]),
-    )
+    return line, total
+
+
+def leaves_below_nodes(projection: Projection) -> Floats:
+    """[M, n] 1 where a leaf is below an inner node, else 0."""
+    below = np.zeros((len(projection.frame.nodes), len(projection.leaf_ids)))
+    for inner, node in enumerate(projection.frame.nodes.tolist()):
+        below[inner, int(projection.first_leaf[node]) : int(projection.last_leaf[node])] = 1
+    return below
 
 
 def whole_flow(flow: Flow) -> Ints:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from busbar.core.errors import BusbarError
 from busbar.core.projection import Projection, project
 from busbar.core.snapshot import Mode, Session, snapshot_from_sessions
 from busbar.core.split import split
@@ -17,8 +18,10 @@ from busbar.engine.sessions import after_cycle
 from busbar.simulator.base_load import BaseLoad, BaseLoads
 from busbar.simulator.battery import target_ws
 from busbar.simulator.draw import draw_vehicles
+from busbar.simulator.expectation import Holds
 from busbar.simulator.physics import Flow, Ints, physical_limits, whole_flow
 from busbar.simulator.played import NOT_HELD, ROWS, Constraint, Excess, Outing, Played
+from busbar.simulator.played_trail import is_shown_by_playing
 from busbar.simulator.scenario import (
     CapacityEvent,
     EnvelopeEvent,
@@ -47,9 +50,12 @@ def play(
 ) -> Played:
     """Play a scenario from its start to its end. The same scenario and seed give the same result, bit for bit.
 
+    Raises BusbarError for a scenario with faults, or with expectations that playing does not show (`played_trail`).
+
     `seed` takes the place of the scenario's own. Where a store is given, this runs an event loop of its own; inside
     one, await `play_into`. `clock_us` times the cycles that are stored; it enters nothing else.
     """
+    _refuse_faults(scenario)
     if store is not None:
         return asyncio.run(play_into(store, scenario, seed=seed, progress=progress, clock_us=clock_us))
     night = _Night(scenario, scenario.seed if seed is None else seed, clock_us)
@@ -68,6 +74,7 @@ async def play_into(
     clock_us: Callable[[], int] = lambda: 0,
 ) -> Played:
     """Play a scenario and keep its depot, its vehicles and every cycle that changed something in a store."""
+    _refuse_faults(scenario)
     depot_id = scenario.depot.id
     await store.import_depot(scenario.depot, at=scenario.start)
     first = await store.last_cycle_number(depot_id) + 1
@@ -79,6 +86,16 @@ async def play_into(
         if progress is not None:
             progress(done, night.count)
     return night.played()
+
+
+def _refuse_faults(scenario: Scenario) -> None:
+    """Here orders arrive at once and meters are right; what is about anything else is played by an acceptance run."""
+    if scenario.faults:
+        raise BusbarError("this scenario has faults; run it with busbar accept")
+    projection = project(scenario.depot)
+    holds = [each for each in scenario.expectations if isinstance(each, Holds)]
+    if not all(is_shown_by_playing(each, projection) for each in holds):
+        raise BusbarError("this scenario expects states, connections or breaches; run it with busbar accept")
 
 
 @dataclass(slots=True)

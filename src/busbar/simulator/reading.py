@@ -8,6 +8,7 @@ from busbar.adapters.files.fields import Findings, Record
 from busbar.adapters.files.tree import Node, Sequence
 from busbar.core.nearest import known_names, suggestion
 from busbar.core.projection import NodeKind, Projection
+from busbar.core.units import UnitError
 from busbar.simulator.times import Calendar
 
 CIRCUITS = (NodeKind.GRID_CONNECTION, NodeKind.CIRCUIT)
@@ -23,11 +24,23 @@ class Reading:
     calendar: Calendar
     projection: Projection | None
     """None where the depot was refused: names of nodes are then not checked."""
+    duration_s: int
+    lease_s: int
 
     @property
     def findings(self) -> Findings:
         """What is wrong so far."""
         return self.top.findings
+
+    def check_inside(self, record: Record, key: str, at_s: int, *, is_end: bool) -> None:
+        """Report a time outside the scenario; only what ends may end with it."""
+        if "duration" in self.findings.broken or record.path_of(key) in self.findings.broken:
+            return
+        latest_s = self.duration_s if is_end else self.duration_s - 1
+        if not 0 <= at_s <= latest_s:
+            begin, end = self.calendar.label(0), self.calendar.label(self.duration_s)
+            rule = f"Outside the scenario, which goes from {begin} to {end}."
+            record.report(key, rule=rule, fix="Give a time inside it, or a longer `duration`.")
 
     def node(self, record: Record, key: str, kinds: tuple[NodeKind, ...] | None = None) -> str:
         """The name of a node of certain kinds; reported where it is none."""
@@ -62,6 +75,22 @@ def which(record: Record, keys: tuple[str, ...]) -> str | None:
     for extra in given[1:]:
         record.report(extra, rule=f"Does not go together with `{given[0]}`.", fix="Make two entries of it.")
     return given[0]
+
+
+def share(node: Node) -> float:
+    """`0.5` or `50 %`, above zero."""
+    found = values.state_of_charge(node)
+    if found == 0:
+        raise UnitError("A share of nothing changes nothing.", "Write for example `50 %`, or remove the entry.")
+    return found
+
+
+def factor(node: Node) -> float:
+    """`1.3` or `130 %`, above zero."""
+    try:
+        return values.positive(node)
+    except UnitError as error:
+        raise UnitError(error.rule.replace("A weight", "A factor"), "Write for example `1.3`.") from None
 
 
 def line(node: Node) -> str:

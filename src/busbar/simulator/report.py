@@ -1,6 +1,7 @@
 """The report: a folder with one self-contained page, the series as CSV and the summary as JSON."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,20 +83,24 @@ def write_report(played: Played, directory: Path) -> Path:
 
 def page_of(played: Played) -> str:
     """The page as text. It asks for nothing from anywhere: styles and pictures are in it."""
-    environment = Environment(
+    return page_templates().get_template("report.html.j2").render(_content(played)) + "\n"
+
+
+def page_templates() -> Environment:
+    """What pages are made from."""
+    return Environment(
         loader=PackageLoader("busbar.simulator"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(_content(played)) + "\n"
 
 
 def _content(played: Played) -> dict[str, Any]:
     calendar, scenario = calendar_of(played), played.scenario
     found, kept = holdings(played), totals(played)
-    lanes = _lanes(played)
+    lanes = lanes_of(played)
     return {
         "scenario": scenario,
         "seed": played.seed,
@@ -104,13 +109,13 @@ def _content(played: Played) -> dict[str, Any]:
         "cycle_s": played.cycle_s,
         "met": all_met(played),
         "verdicts": verdicts(played),
-        "cards": _cards(played, kept),
+        "cards": cards_of(played, kept),
         "tree": _tree(played),
-        "charts": _charts(played),
+        "charts": charts_of(played),
         "holdings": found,
         "holding_chart": holding_chart(played, found) if found else None,
         "held_total": minutes(bound_s(played)),
-        "events": [_event_words(played, event) for event in scenario.events],
+        "events": [event_words(played, event) for event in scenario.events],
         "lane_count": len(lanes),
         "vehicle_count": len(played.outings),
         "vehicle_chart": vehicle_chart(played, lanes) if lanes else None,
@@ -123,7 +128,7 @@ def _content(played: Played) -> dict[str, Any]:
     }
 
 
-def _cards(played: Played, kept: dict[str, Any]) -> list[tuple[str, str, str]]:
+def cards_of(played: Played, kept: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Title, figure, and a line below it."""
     found = peaks(played)
     top = [name for name, kind in zip(node_names(played), _kinds(played), strict=True) if kind in _TOP]
@@ -191,21 +196,21 @@ def _peak_words(played: Played, peak: Peak) -> str:
     return f"{peak.flow / 1000:,.0f} of {peak.limit / 1000:,.0f} A on {peak.row} at {at}"
 
 
-def _charts(played: Played) -> list[dict[str, Any]]:
-    """The site where it has a limit of its own, then every grid connection."""
+def charts_of(played: Played, also: Collection[str] = ()) -> list[dict[str, Any]]:
+    """The site where it has a limit of its own, every grid connection, and what else is asked for."""
     return [
         {
             "title": f"{name_of(played, stack.node)}{' on ' + stack.line if stack.line else ''}, {stack.unit}",
             "parts": stack.parts,
             "svg": stack_chart(played, stack),
         }
-        for inner, kind in enumerate(_kinds(played))
-        if kind in _TOP
+        for inner, (name, kind) in enumerate(zip(node_names(played), _kinds(played), strict=True))
+        if kind in _TOP or name in also
         for stack in stacks_of(played, inner)
     ]
 
 
-def _event_words(played: Played, event: Event) -> tuple[str, str, str]:
+def event_words(played: Played, event: Event) -> tuple[str, str, str]:
     """When, what, why."""
     calendar, span = calendar_of(played), event.span
     end = "the end" if span.until_s >= min(FOREVER_S, played.scenario.duration_s) else calendar.label(span.until_s)
@@ -226,7 +231,7 @@ def _amount_words(text: str | dict[str, str]) -> str:
     return text if isinstance(text, str) else ", ".join(f"{phase} {value}" for phase, value in text.items())
 
 
-def _lanes(played: Played) -> list[int]:
+def lanes_of(played: Played) -> list[int]:
     """Vehicles by departure; of too many, those that are not ready come first."""
     order = sorted(
         range(len(played.outings)),

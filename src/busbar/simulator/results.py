@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from busbar.core.units import PHASES, format_amount
+from busbar.simulator.expectation import Holds
+from busbar.simulator.judge import judge
 from busbar.simulator.physics import NO_LIMIT, Ints, limit_rows
 from busbar.simulator.played import ROWS, Outing, Played
+from busbar.simulator.played_trail import trail_of
 from busbar.simulator.scenario import (
     Binds,
     EnergyAtLeast,
@@ -134,15 +137,16 @@ def fairness(outings: Sequence[Outing]) -> float:
 
 def verdicts(played: Played) -> tuple[Verdict, ...]:
     """One per expectation, in the order of the scenario."""
-    return tuple(_verdict(played, expectation) for expectation in played.scenario.expectations)
+    return tuple(verdict(played, expectation) for expectation in played.scenario.expectations)
 
 
 def all_met(played: Played) -> bool:
     """Whether the scenario went as expected, and no audit found anything."""
-    return not played.violations and all(verdict.is_met for verdict in verdicts(played))
+    return not played.violations and all(each.is_met for each in verdicts(played))
 
 
-def _verdict(played: Played, expectation: Expectation) -> Verdict:
+def verdict(played: Played, expectation: Expectation) -> Verdict:
+    """Whether one of them was met."""
     calendar = calendar_of(played)
     match expectation:
         case NoLimitBroken():
@@ -192,6 +196,9 @@ def _verdict(played: Played, expectation: Expectation) -> Verdict:
                 found=minutes(seconds),
                 is_met=seconds >= least_s,
             )
+        case Holds():
+            judged = judge(trail_of(played), expectation)
+            return Verdict(expectation=judged.expectation, found=judged.seen, is_met=judged.is_met)
 
 
 def _worst(played: Played) -> str:
@@ -250,14 +257,14 @@ def summary(played: Played) -> dict[str, Any]:
         "depot": scenario.depot.id,
         "seed": played.seed,
         "strategy": scenario.strategy,
+        "leaves": scenario.depot.leaves.value,
         "fair_in": scenario.fair_in.value,
         "start": when(0),
         "duration_s": scenario.duration_s,
         "cycle_s": played.cycle_s,
         "ok": all_met(played),
         "expectations": [
-            {"expectation": verdict.expectation, "found": verdict.found, "met": verdict.is_met}
-            for verdict in verdicts(played)
+            {"expectation": each.expectation, "found": each.found, "met": each.is_met} for each in verdicts(played)
         ],
         "totals": totals(played),
         "cycles": {"total": len(played.at_s), **played.outcomes},

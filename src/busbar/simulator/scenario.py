@@ -9,9 +9,10 @@ from datetime import datetime
 from busbar.core.depot import Depot, FairIn, Leaves
 from busbar.core.snapshot import Mode
 from busbar.core.units import Amount
-
-FOREVER_S = 10**9
-"""The end of an event that lasts."""
+from busbar.simulator.expectation import Holds
+from busbar.simulator.fault import FaultEvent
+from busbar.simulator.times import FOREVER_S as FOREVER_S
+from busbar.simulator.times import Span as Span
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,18 +104,6 @@ class Load:
     """Straight lines between the points (kW only); otherwise each value holds until the next."""
     noise: float = 0.0
     """How far it strays, up and down, as a share of itself."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Span:
-    """When something holds: from its first second up to, not including, its last."""
-
-    from_s: int
-    until_s: int = FOREVER_S
-
-    def holds(self, at_s: int) -> bool:
-        """Whether it holds at this second."""
-        return self.from_s <= at_s < self.until_s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -210,7 +199,7 @@ class Binds:
     for_s: int
 
 
-Expectation = NoLimitBroken | VehiclesReady | PeakAtMost | ReadyBy | EnergyAtLeast | FairnessAtLeast | Binds
+Expectation = NoLimitBroken | VehiclesReady | PeakAtMost | ReadyBy | EnergyAtLeast | FairnessAtLeast | Binds | Holds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,6 +230,8 @@ class Scenario:
     loads: tuple[Load, ...]
     events: tuple[Event, ...]
     expectations: tuple[Expectation, ...]
+    faults: tuple[FaultEvent, ...] = ()
+    """What goes wrong; only an acceptance run plays it."""
 
 
 def with_capacity(depot: Depot, circuit_id: str, limit: Amount) -> Depot:

@@ -1,24 +1,25 @@
 """The scenario file (`busbar/scenario/1`): YAML or JSON to a scenario, every offender refused at once."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from busbar.adapters.files import values
-from busbar.adapters.files.depot_file import load_depot
+from busbar.adapters.files.depot_file import load_depot, parse_depot
 from busbar.adapters.files.document import Document, read_document
 from busbar.adapters.files.fields import Findings, Record
 from busbar.adapters.files.schema import check_schema
-from busbar.adapters.files.tree import Node
+from busbar.adapters.files.tree import Mapping, Node
 from busbar.core.depot import STRATEGY_NAMES, Depot, FairIn
-from busbar.core.depot_rules import check_depot
 from busbar.core.errors import RefusedError
 from busbar.core.nearest import known_names, suggestion
 from busbar.core.projection import project
 from busbar.core.units import UnitError
 from busbar.simulator.event_fields import read_events, read_loads
+from busbar.simulator.expectation import Holds, SocAtLeast
 from busbar.simulator.expectation_fields import read_expectations
 from busbar.simulator.reading import Reading, line, lines
-from busbar.simulator.scenario import CapacityEvent, ReadyBy, Scenario, with_capacity
+from busbar.simulator.scenario import ReadyBy, Scenario
 from busbar.simulator.times import DAY_S, Calendar, duration_s
 from busbar.simulator.vehicle_fields import (
     read_fleets,
@@ -57,8 +58,11 @@ def parse_scenario(document: Document) -> Scenario:
         top=top,
         calendar=Calendar(start=start, timezone=zone),
         projection=None if depot is None else project(depot),
+        duration_s=top.require("duration", duration_s, example="12 h", instead=DAY_S),
+        lease_s=top.read_or("lease", duration_s, 90),
     )
     types = read_vehicle_types(reading)
+    events, faults = read_events(reading)
     scenario = Scenario(
         id=path.stem,
         name=top.require("name", values.text, example="A winter night", instead=""),
@@ -69,35 +73,39 @@ def parse_scenario(document: Document) -> Scenario:
         strategy=top.read_or("strategy", _strategy, (depot or _NO_DEPOT).strategy),
         fair_in=top.read_or("fair_in", values.one_of(FairIn), (depot or _NO_DEPOT).fair_in),
         start=start,
-        duration_s=top.require("duration", duration_s, example="12 h", instead=DAY_S),
+        duration_s=reading.duration_s,
         cycle_s=top.read_or("cycle", duration_s, 60),
-        lease_s=top.read_or("lease", duration_s, 90),
+        lease_s=reading.lease_s,
         voltage_permille=_voltage(top, depot),
-        vehicles=read_vehicles(reading, types),
+        vehicles=read_vehicles(reading, top, types),
         fleets=read_fleets(reading, types),
         schedules=read_schedules(reading, types),
         loads=read_loads(reading),
-        events=read_events(reading),
+        events=events,
         expectations=read_expectations(reading),
+        faults=faults,
     )
     _check_cycles(reading, scenario)
     _check_vehicles(reading, scenario)
-    _check_capacities(reading, scenario)
     top.close()
     findings.refuse_if_any()
     return scenario
 
 
 def _depot(top: Record, path: Path) -> Depot | None:
-    """The depot the scenario names; None, and reported, where it is refused."""
-    name = top.require("depot", values.text, example="depot.yaml", instead="")
-    if not name:
+    """The depot the scenario names, or holds as a whole; None, and reported, where it is refused."""
+    entry = top.entry("depot")
+    inline = entry.node if entry is not None and isinstance(entry.node, Mapping) else None
+    name = "" if inline else top.require("depot", values.text, example="depot.yaml", instead="")
+    if not inline and not name:
         return None
     try:
-        return load_depot(path.parent / name)
+        if inline is None:
+            return load_depot(path.parent / name)
+        return parse_depot(Document(file=top.findings.document.file, root=inline))
     except RefusedError as error:
         for problem in error.problems:
-            top.findings.add_problem(problem)
+            top.findings.add_problem(problem if inline is None else replace(problem, path=f"depot.{problem.path}"))
         return None
 
 
@@ -125,13 +133,7 @@ def _check_cycles(reading: Reading, scenario: Scenario) -> None:
 
 
 def _check_vehicles(reading: Reading, scenario: Scenario) -> None:
-    ids: set[str] = set()
-    listed = [vehicle.id for vehicle in scenario.vehicles]
-    for index, vehicle_id in enumerate(listed):
-        record = reading.top.records("vehicles")[index]
-        if vehicle_id in ids and record is not None:
-            record.report("id", rule="Two vehicles have this id.", fix="Rename one of the two.")
-        ids.add(vehicle_id)
+    ids = {vehicle.id for vehicle in scenario.vehicles}
     groups = [("fleets", fleet.id) for fleet in scenario.fleets]
     groups += [("schedules", schedule.id) for schedule in scenario.schedules]
     names = [name for _, name in groups]
@@ -140,6 +142,11 @@ def _check_vehicles(reading: Reading, scenario: Scenario) -> None:
             reading.top.report(key, rule=f"The id {name!r} is used twice.", fix="Rename one of the two.")
             break
     expected = {item.vehicle for item in scenario.expectations if isinstance(item, ReadyBy)} - {None}
+    expected |= {
+        item.subject
+        for item in scenario.expectations
+        if isinstance(item, Holds) and isinstance(item.condition, SocAtLeast)
+    }
     from_file = {vehicle.id for schedule in scenario.schedules for vehicle in schedule.vehicles}
     drawn = {
         f"{fleet.id}{number:0{len(str(fleet.count))}d}"
@@ -151,21 +158,6 @@ def _check_vehicles(reading: Reading, scenario: Scenario) -> None:
         reading.top.report("expectations", rule=f"There is no vehicle {name!r}.", fix=fix)
     if not ids and not groups:
         reading.top.missing("vehicles", example="[{id: bus1, type: bus, departs: 05:00, soc: 30 %}]")
-
-
-def _check_capacities(reading: Reading, scenario: Scenario) -> None:
-    """A capacity that an event sets has to be one the depot could have."""
-    if reading.projection is None:
-        return
-    for index, event in enumerate(scenario.events):
-        if not isinstance(event, CapacityEvent):
-            continue
-        problems = check_depot(with_capacity(scenario.depot, event.node, event.limit))
-        for problem in problems:
-            record = reading.top.records("events")[index]
-            if record is not None:
-                rule = f"The depot's `{problem.path}` would then be refused: {problem.rule}"
-                record.report("default_operating_capacity", rule=rule, fix="Choose a capacity that keeps that rule.")
 
 
 def _strategy(node: Node) -> str:

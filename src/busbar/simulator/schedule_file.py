@@ -14,6 +14,8 @@ NREL_COLUMNS = ("veh_op_day_id", "start_time", "end_time", "on_shift", "vmt")
 """Of `veh_schedules.csv` in github.com/NREL/hdev-depot-charging-2021: one day of one vehicle per id, its spells on and
 off shift, and the miles of each spell."""
 OUR_COLUMNS = ("id", "arrives", "departs", "soc")
+PLACE_COLUMN = "at"
+"""May be added to ours: the node below which a vehicle is plugged in, where not all of the file's share one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +60,7 @@ def _from_stays(
                 arrives_s=arrives,
                 departs_s=departs,
                 soc=soc,
-                at=stay.at,
+                at=(row[PLACE_COLUMN],) if row.get(PLACE_COLUMN) else stay.at,
             )
         )
     cells.refuse_if_any()

@@ -12,9 +12,24 @@ from busbar.adapters.files.tree import Node
 from busbar.core.units import UnitError
 
 DAY_S = 86_400
+FOREVER_S = 10**9
+"""The end of what lasts."""
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
 _DURATION = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(s|min|h)\s*")
-_SECONDS = {"s": 1, "min": 60, "h": 3600}
+_EXACT = re.compile(r"\s*([+-]?)\s*([0-9]{1,9}(?:\.[0-9]{1,20})?)\s*(ms|s|min|h)\s*")
+_SECONDS = {"ms": Fraction(1, 1000), "s": Fraction(1), "min": Fraction(60), "h": Fraction(3600)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Span:
+    """When something holds: from its first second up to, not including, its last."""
+
+    from_s: int
+    until_s: int = FOREVER_S
+
+    def holds(self, at_s: int) -> bool:
+        """Whether it holds at this second."""
+        return self.from_s <= at_s < self.until_s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +67,15 @@ def clock_s(word: str) -> int | None:
     return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
 
 
+def clock_text(calendar: Calendar, at_s: int) -> str:
+    """What `moment` reads back: `21:30`, with seconds or as an instant only where it has to be."""
+    local = calendar.instant(at_s)
+    second = calendar.second_of_day(at_s)
+    if calendar.next_s(second) != at_s:
+        return local.isoformat()
+    return local.strftime("%H:%M:%S" if second % 60 else "%H:%M")
+
+
 def time_of_day(node: Node) -> int:
     """`21:30` in seconds of the day."""
     found = clock_s(values.text(node))
@@ -84,3 +108,26 @@ def duration_s(node: Node) -> int:
     if seconds.denominator != 1 or seconds == 0:
         raise UnitError("Not a whole number of seconds above zero.", "Write for example `60 s`.")
     return int(seconds)
+
+
+def delay_s(node: Node) -> float:
+    """`250 ms`, `2.5 s` or `1 min` in seconds, above zero."""
+    sign, seconds = _signed(node, "`250 ms`, `2.5 s` or `1 min`")
+    if sign < 0 or seconds == 0:
+        raise UnitError("Not above zero.", "Write for example `2.5 s`.")
+    return float(seconds)
+
+
+def step_s(node: Node) -> int:
+    """`1 h` or `-30 s` in whole seconds, not zero."""
+    sign, seconds = _signed(node, "`1 h` or `-30 s`")
+    if seconds.denominator != 1 or seconds == 0:
+        raise UnitError("Not a whole number of seconds, forward or back.", "Write for example `1 h` or `-30 s`.")
+    return sign * int(seconds)
+
+
+def _signed(node: Node, examples: str) -> tuple[int, Fraction]:
+    match = _EXACT.fullmatch(values.text(node))
+    if match is None:
+        raise UnitError("Not a duration.", f"Write for example {examples}.")
+    return -1 if match[1] == "-" else 1, Fraction(match[2]) * _SECONDS[match[3]]

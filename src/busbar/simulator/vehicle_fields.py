@@ -57,27 +57,28 @@ def read_vehicle_types(reading: Reading) -> Types:
     return found
 
 
-def read_vehicles(reading: Reading, types: Types) -> tuple[Vehicle, ...]:
-    """The vehicles that are listed one by one."""
-    found = []
-    for record in reading.top.records("vehicles"):
+def read_vehicles(reading: Reading, top: Record, types: Types) -> tuple[Vehicle, ...]:
+    """The vehicles that a record lists one by one."""
+    found: list[Vehicle] = []
+    for record in top.records("vehicles"):
         if record is None:
             continue
-        found.append(
-            Vehicle(
-                id=record.require("id", values.text, example="bus42", instead=""),
-                type=_vehicle_type(record, types),
-                arrives_s=record.read_or("arrives", moment(reading.calendar), 0),
-                departs_s=record.require("departs", moment(reading.calendar), example="05:10", instead=DAY_S),
-                soc=record.require("soc", values.state_of_charge, example="31 %", instead=0.0),
-                at=_places(reading, record),
-                priority=record.read_or("priority", values.integer, 0),
-                weight=record.read_or("weight", values.positive, 1.0),
-            )
+        vehicle = Vehicle(
+            id=record.require("id", values.text, example="bus42", instead=""),
+            type=_vehicle_type(record, types),
+            arrives_s=record.read_or("arrives", moment(reading.calendar), 0),
+            departs_s=record.require("departs", moment(reading.calendar), example="05:10", instead=DAY_S),
+            soc=record.require("soc", values.state_of_charge, example="31 %", instead=0.0),
+            at=_places(reading, record),
+            priority=record.read_or("priority", values.integer, 0),
+            weight=record.read_or("weight", values.positive, 1.0),
         )
         record.close()
-        if found[-1].departs_s <= found[-1].arrives_s:
+        if vehicle.departs_s <= vehicle.arrives_s:
             record.report("departs", rule="It departs before it arrives.", fix="Correct one of the two.")
+        if vehicle.id and vehicle.id in {other.id for other in found}:
+            record.report("id", rule="Two vehicles have this id.", fix="Rename one of the two.")
+        found.append(vehicle)
     return tuple(found)
 
 
@@ -113,34 +114,42 @@ def read_fleets(reading: Reading, types: Types) -> tuple[Fleet, ...]:
 
 
 def read_schedules(reading: Reading, types: Types) -> tuple[Schedule, ...]:
-    """Groups of vehicles from CSV files."""
+    """Groups of vehicles from CSV files, or listed."""
     found = []
     for record in reading.top.records("schedules"):
         if record is None:
             continue
         name = record.require("id", values.text, example="north", instead="")
-        stay = Stay(
-            prefix=name,
-            type=_vehicle_type(record, types),
-            at=_places(reading, record),
-            energy_per_mile_wh=record.read("energy_per_mile", values.whole("energy", is_limit=False)),
-        )
-        file = record.require("file", values.text, example="data/schedule.csv", instead="")
         count = record.read("count", values.integer)
+        is_listed = record.entry("vehicles") is not None
+        vehicles = read_vehicles(reading, record, types) if is_listed else _from_file(reading, record, name, types)
         record.close()
-        try:
-            vehicles = vehicles_of_file(reading.path.parent / file, stay, reading.calendar) if file else ()
-        except RefusedError as error:
-            record.findings.broken.add(record.path_of("file"))
-            for problem in error.problems:
-                reading.findings.add_problem(problem)
+        if vehicles is None:
             continue
         if count is not None and not 0 <= count <= len(vehicles):
-            record.report(
-                "count", rule=f"The file has {len(vehicles)} vehicles.", fix="Write no more, or leave it out."
-            )
+            record.report("count", rule=f"There are {len(vehicles)} vehicles.", fix="Write no more, or leave it out.")
         found.append(Schedule(id=name, vehicles=vehicles, count=len(vehicles) if count is None else count))
     return tuple(found)
+
+
+def _from_file(reading: Reading, record: Record, name: str, types: Types) -> tuple[Vehicle, ...] | None:
+    stay = Stay(
+        prefix=name,
+        type=_vehicle_type(record, types),
+        at=_places(reading, record),
+        energy_per_mile_wh=record.read("energy_per_mile", values.whole("energy", is_limit=False)),
+    )
+    file = record.require("file", values.text, example="data/schedule.csv", instead="")
+    try:
+        vehicles = vehicles_of_file(reading.path.parent / file, stay, reading.calendar) if file else ()
+    except RefusedError as error:
+        record.findings.broken.add(record.path_of("file"))
+        for problem in error.problems:
+            reading.findings.add_problem(problem)
+        return None
+    for place in sorted({place for vehicle in vehicles for place in vehicle.at} - set(stay.at)):
+        reading.check_node(record, "file", place)
+    return vehicles
 
 
 def _vehicle_type(record: Record, types: Types) -> VehicleType:

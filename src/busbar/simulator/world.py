@@ -45,7 +45,7 @@ class World:
         self.calendar = Calendar(start=scenario.start, timezone=projection.depot.timezone)
         self.stays = [Stay(vehicle=vehicle, stored_ws=_arriving_ws(vehicle)) for vehicle in vehicles]
         self._load = leaf_loads(projection, scenario.voltage_permille)
-        self._allowed = [_leaves_below(projection, vehicle.at) for vehicle in vehicles]
+        self._allowed = [leaves_below(projection, vehicle.at) for vehicle in vehicles]
         self._unit = projection.parent[projection.leaf_node].tolist()
         self._taken: dict[int, Stay] = {}
         self._is_dc = [not is_ac for is_ac in projection.is_ac.tolist()]
@@ -174,7 +174,7 @@ def _arriving_ws(vehicle: Vehicle) -> int:
     return round(vehicle.type.battery_wh * 3600 * vehicle.soc)
 
 
-def _leaves_below(projection: Projection, names: Sequence[str]) -> tuple[int, ...]:
+def leaves_below(projection: Projection, names: Sequence[str]) -> tuple[int, ...]:
     """The leaves at or below any of these nodes, in order; all where none is named."""
     if not names:
         return tuple(range(len(projection.leaf_ids)))

@@ -1,0 +1,1 @@
+"""Acceptance: scenarios under everything that goes wrong in them, judged, and told on one page."""

@@ -1,0 +1,75 @@
+"""Vehicles that come and go: where each plugs in, and what the depot's people write down about it beforehand."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+
+from busbar.core.projection import Projection
+from busbar.engine.ports import Plan
+from busbar.simulator.battery import target_ws
+from busbar.simulator.scenario import Vehicle
+from busbar.simulator.stations.outlets import Outlet, Plugged
+from busbar.simulator.world import leaves_below
+
+
+@dataclass(slots=True)
+class Visit:
+    """One vehicle's stay. (Mutable.)"""
+
+    vehicle: Vehicle
+    allowed: tuple[int, ...]
+    leaf: int | None = None
+    plugged: Plugged | None = None
+    has_gone: bool = False
+
+
+class Visits:
+    """All of them, in order of arrival."""
+
+    def __init__(self, projection: Projection, vehicles: Sequence[Vehicle], *, start: datetime) -> None:
+        self._projection, self._start = projection, start
+        self._unit = projection.parent[projection.leaf_node].tolist()
+        self.all = [Visit(vehicle, leaves_below(projection, vehicle.at)) for vehicle in vehicles]
+
+    def leaving(self, at_s: int) -> Iterable[int]:
+        """Leaves whose vehicles leave now."""
+        for visit in self.all:
+            if not visit.has_gone and visit.vehicle.departs_s <= at_s:
+                visit.has_gone = True
+                leaf, visit.leaf = visit.leaf, None
+                if leaf is not None:
+                    yield leaf
+
+    def coming(self, at_s: int, outlets: Sequence[Outlet | None], true_s: Callable[[], float]) -> Iterable[Visit]:
+        """Those that plug in now: at the first free connector of the charge point with the fewest vehicles."""
+        for visit in self.all:
+            if visit.leaf is not None or visit.has_gone or visit.vehicle.arrives_s > at_s:
+                continue
+            free = [leaf for leaf in visit.allowed if (outlet := outlets[leaf]) is not None and outlet.vehicle is None]
+            if not free:
+                continue
+            busy: dict[int, int] = {}
+            for leaf, outlet in enumerate(outlets):
+                if outlet is not None and outlet.vehicle is not None:
+                    busy[self._unit[leaf]] = busy.get(self._unit[leaf], 0) + 1
+            visit.leaf = min(free, key=lambda leaf: (busy.get(self._unit[leaf], 0), leaf))
+            if visit.plugged is None:
+                kind = visit.vehicle.type
+                stored_ws = kind.battery_wh * 3600 * visit.vehicle.soc
+                visit.plugged = Plugged(id=visit.vehicle.id, kind=kind, stored_ws=stored_ws, since_s=true_s())
+            yield visit
+
+    def plan(self, visit: Visit, at: datetime) -> Plan:
+        """What is known of it: when it leaves, and what it needs."""
+        assert visit.leaf is not None
+        vehicle = visit.vehicle
+        needed_ws = max(0.0, target_ws(vehicle.type) - vehicle.type.battery_wh * 3600 * vehicle.soc)
+        return Plan(
+            key=f"connector:{self._projection.leaf_ids[visit.leaf]}",
+            departs=self._start + timedelta(seconds=vehicle.departs_s),
+            energy_needed_wh=ceil(needed_ws / 3600),
+            priority=vehicle.priority,
+            by="timetable",
+            at=at,
+        )
