@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from random import Random
 
 from busbar.simulator.stations.profiles import Profile
 from busbar.simulator.stations.traffic import EVERYWHERE, Traffic
@@ -31,6 +32,12 @@ class Conditions:
     traffic: Traffic = EVERYWHERE
     voltage_permille: int = 1000
     """The true voltage, as a share of the nominal one."""
+
+    def reconnect_wait_s(self, failures: int, random: Random) -> float:
+        """How long to wait before connecting again: jittered, doubling, never shorter than the shortest."""
+        shortest = self.reconnect_s
+        longest = max(shortest, min(self.longest_reconnect_s, shortest * 2 ** min(failures, 16)))
+        return random.uniform(shortest, max(longest, 1.5 * shortest))
 
 
 class Parting(Enum):

@@ -109,7 +109,7 @@ class Link:
                 if socket in self._abandoned:
                     self._abandoned.discard(socket)
                     return
-            await asyncio.sleep(self._wait_s())
+            await asyncio.sleep(self._conditions.reconnect_wait_s(self._failures, self._random))
 
     async def _open(self) -> ClientConnection | None:
         if not self.station.charger.is_powered:
@@ -181,12 +181,6 @@ class Link:
         self._socket = None
         self.station.lost(self._way.clock())
         self._plan_wake()
-
-    def _wait_s(self) -> float:
-        """Jittered, doubling, never shorter than the shortest."""
-        shortest = self._conditions.reconnect_s
-        longest = max(shortest, min(self._conditions.longest_reconnect_s, shortest * 2 ** min(self._failures, 16)))
-        return self._random.uniform(shortest, max(longest, 1.5 * shortest))
 
     # Writing, and time
 

@@ -63,7 +63,6 @@ class Site(Protocol):
     """What events and faults are done to."""
 
     depot_id: str
-    lease_s: int
 
     @property
     def yard(self) -> Yard:

@@ -1,7 +1,6 @@
 """A simulated charge point's way to Busbar: frames carried both ways in made-up time, connections made and lost."""
 
 import asyncio
-from collections.abc import Callable
 from math import inf
 from random import Random
 from typing import Protocol
@@ -108,8 +107,6 @@ class Link:
         self.weather = Weather()
         self.carried = 0
         self.connections = 0
-        self.on_moved: Callable[[], None] = lambda: None
-        """Somebody wants to know that what it draws may have changed."""
         self._door, self._clock, self._conditions, self._random = door, clock, conditions, random
         self._wire: Wire | None = None
         self._down = 0
@@ -225,7 +222,7 @@ class Link:
         if wire is not None:
             wire.is_held = False
         self.station.lost(self._clock.true_s)
-        self._retry(self._wait_s())
+        self._retry(self._conditions.reconnect_wait_s(self._failures, self._random))
         self._after()
 
     def _retry(self, wait_s: float) -> None:
@@ -240,12 +237,12 @@ class Link:
         if self._down or not self.station.charger.is_powered:
             # `mend` and the return of power try again; a slow look in between costs nothing.
             self._failures += 1
-            self._retry(self._wait_s())
+            self._retry(self._conditions.reconnect_wait_s(self._failures, self._random))
             return
         wire = Wire(self, self._clock.now_s())
         if not self._door.let_in(self, wire):
             self._failures += 1
-            self._retry(self._wait_s())
+            self._retry(self._conditions.reconnect_wait_s(self._failures, self._random))
             return
         self.connections += 1
         self._failures = 0
@@ -253,12 +250,6 @@ class Link:
         self.station.parting = None
         self.station.opened(self._clock.true_s)
         self._after()
-
-    def _wait_s(self) -> float:
-        """Jittered, doubling, never shorter than the shortest."""
-        shortest = self._conditions.reconnect_s
-        longest = max(shortest, min(self._conditions.longest_reconnect_s, shortest * 2 ** min(self._failures, 16)))
-        return self._random.uniform(shortest, max(longest, 1.5 * shortest))
 
     # Time
 
@@ -296,4 +287,3 @@ class Link:
                     continue
                 self.carry(wire, frame, Direction.TO_PROCESS)
         self._plan_wake()
-        self.on_moved()

@@ -14,7 +14,6 @@ class Notes:
     def __init__(self, now_s: Any) -> None:
         self._now_s = now_s
         self._hash = hashlib.sha256()
-        self.count = 0
         self.last: deque[str] = deque(maxlen=MOST_KEPT)
 
     def line(self, who: str, what: str) -> None:
@@ -22,7 +21,6 @@ class Notes:
         text = f"{self._now_s():.6f} {who} {what}"
         self._hash.update(text.encode())
         self._hash.update(b"\n")
-        self.count += 1
         self.last.append(text)
 
     @property

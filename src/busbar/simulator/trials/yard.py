@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 
-from busbar.core.depot import Connector, Depot
+from busbar.core.depot import Depot
 from busbar.core.projection import Projection, project
 from busbar.core.units import Amount
 from busbar.simulator.base_load import BaseLoad, BaseLoads
@@ -185,7 +185,7 @@ class Yard:
                         unit.has_forgotten.discard(leaf)
                         unit.odd_until_s = unit.link.now_s + BACK_IN_LINE_S
                     if leaf in unit.has_forgotten:
-                        told[leaf] = min(told[leaf], self._fallback(leaf))
+                        told[leaf] = min(told[leaf], int(self.projection.fallback[leaf]))
         return draw, told
 
     def _told_now(self, leaf: int, charger: Charger, place: int, true_s: float) -> int:
@@ -201,11 +201,6 @@ class Yard:
             limit, until_s = charger.own_limit(place, true_s)
             known = self._told[leaf] = _Told(charger.profiles, transaction, until_s, limit)
         return known.limit
-
-    def _fallback(self, leaf: int) -> int:
-        connector = self.projection.subjects[int(self.projection.leaf_node[leaf])]
-        assert isinstance(connector, Connector)
-        return connector.fallback
 
     def _base_at(self, at_s: int) -> BaseLoad:
         if self._base is None or at_s >= self._base_until_s:

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 import numpy as np
 
 from busbar.core.breach import BreachRules
-from busbar.core.depot import Connector
 from busbar.core.projection import NodeKind
 from busbar.core.snapshot import Bools
 from busbar.engine.orders import Order
@@ -121,7 +120,7 @@ class FlowsFit(Goal):
             self._disobeys_until_s = np.zeros(sight.limit.shape)
             nodes, kinds = trial.yard.projection.frame.nodes.tolist(), trial.yard.projection.kinds
             self._units = np.array([kinds[node] is NodeKind.CHARGE_POINT for node in nodes], dtype=np.bool_)
-            self._fallback = np.array([_fallback(trial, leaf) for leaf in range(len(sight.draw))], dtype=np.int64)
+            self._fallback = trial.yard.projection.fallback
         else:
             changed = (sight.limit < self._limit) | (sight.base_rows > self._base)
             self._changed_s = np.where(changed, sight.now_s, self._changed_s)
@@ -225,9 +224,3 @@ class FlowsFit(Goal):
 
 def _lied_lately(trial: Trial, sight: Sight) -> bool:
     return sight.now_s - trial.meters_lied_s < 3 * REACTION_S
-
-
-def _fallback(trial: Trial, leaf: int) -> int:
-    connector = trial.yard.projection.subjects[int(trial.yard.projection.leaf_node[leaf])]
-    assert isinstance(connector, Connector)
-    return connector.fallback

@@ -18,7 +18,6 @@ from math import ceil
 
 import numpy as np
 
-from busbar.core.depot import Connector
 from busbar.core.rows import TOTAL
 from busbar.core.snapshot import TURN_S, Mode
 from busbar.core.split import split
@@ -170,7 +169,10 @@ class NotIdle(Goal):
         has_forgotten = sight.now_s - self._began_s > trial.timing.expiry_s + YOUNG_S
         has_forgotten &= sight.now_s - self._moved_s > trial.timing.expiry_s
         for leaf, name in enumerate(ids):
-            counted, most = int(snapshot.committed[leaf]), max(int(sight.told[leaf]), _fallback(trial, leaf))
+            counted, most = (
+                int(snapshot.committed[leaf]),
+                max(int(sight.told[leaf]), int(trial.yard.projection.fallback[leaf])),
+            )
             if snapshot.out_of_reach[leaf]:
                 yield f"{name} is taken for out of reach, and is connected"
             elif counted > most and has_forgotten:
@@ -232,12 +234,6 @@ class NotIdle(Goal):
         trial.worst("R7 seconds compared", float(self._judged))
         trial.worst("R7 trials in which nothing was compared", float(not self._judged))
         return ()
-
-
-def _fallback(trial: Trial, leaf: int) -> int:
-    connector = trial.yard.projection.subjects[int(trial.yard.projection.leaf_node[leaf])]
-    assert isinstance(connector, Connector)
-    return connector.fallback
 
 
 def _optimum(moment: Moment, now_s: float) -> _Optimum:
