@@ -16,4 +16,12 @@ settings.register_profile(
     settings.get_profile("default"),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )
+settings.register_profile(
+    "mutants",
+    settings.get_profile("unshrunk"),
+    max_examples=15,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+)
 settings.load_profile(os.environ.get("BUSBAR_HYPOTHESIS_PROFILE", "default"))

@@ -12,7 +12,7 @@ from delivery_stations import Plug, Station
 from busbar.core.fallbacks import fallbacks_that_do_not_fit
 from busbar.core.projection import Projection
 from busbar.core.snapshot import Ints, Mode, Snapshot, snapshot_from_arrays
-from busbar.core.twin_limits import twin_available
+from busbar.core.twin_limits import Exact, twin_available
 from busbar.engine.dispatch import Dispatch
 from busbar.engine.orders import Order, OrderKind
 from busbar.engine.timing import Timing
@@ -214,7 +214,7 @@ class Sums:
         found = twin_available(self.projection, snapshot)
         return [((name, row), self._parts(found[node][row], row)) for name, row, node in self.places]
 
-    def _parts(self, limit: Fraction | None, row: int) -> Fraction | float:
+    def _parts(self, limit: Exact | None, row: int) -> Fraction | float:
         return float("inf") if limit is None else limit * self.scale[row]
 
 

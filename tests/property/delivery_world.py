@@ -83,6 +83,7 @@ class World:
         while fallbacks_that_do_not_fit(project(depot)):
             depot = made_depot(rng)
         self.whole_rng = random.Random(f"whole {seed}")
+        self.clock_rng = random.Random(f"clocks {seed}")
         self.leaves = leaves or (Leaves.CHARGE_POINT if seed % 2 else Leaves.CONNECTOR)
         if self.leaves is Leaves.CHARGE_POINT:
             depot = charge_points_share(self.whole_rng, depot)
@@ -200,6 +201,10 @@ class World:
                 station.reboot()
                 if link.connection is not None:
                     self._drop(station, is_half_open=rng.random() < 0.5, late=0.0)
+            if link.connection is not None and self.clock_rng.random() < 0.2 * self.trouble / 60:
+                self._count("clock set")
+                station.ahead_s = self.clock_rng.choice((0.0, -15.0, 15.0, -90.0, 60.0))
+                self._read_clock(station)
             for plug in station.plugs.values():
                 if plug.session is None and rng.random() < 1 / 20:
                     self._arrive(station, plug)
@@ -383,7 +388,7 @@ class World:
         self._take(Connected(charge_point=station.id, connection=link.connection, received_s=self._own_s()))
         if stale is not None:
             self._no_answer(station, stale)
-        self._take(ClockRead(charge_point=station.id, ahead_s=station.ahead_s))
+        self._read_clock(station)
         self._install_fallbacks(station, self.dispatch)
         for plug in station.plugs.values():
             known = link.known.get(plug.id)
@@ -469,6 +474,10 @@ class World:
             self.dispatch.take(event, self._own_s())
 
     # Busbar
+
+    def _read_clock(self, station: Station) -> None:
+        now_s = self._own_s()
+        self._take(ClockRead(charge_point=station.id, ahead_s=station.ahead_s, at=self._at(), read_s=now_s))
 
     def _own_s(self) -> float:
         """The monotonic clock of the process that runs now."""

@@ -15,7 +15,7 @@ from busbar.core.rows import TOTAL
 from busbar.core.snapshot import least
 from busbar.core.strategies import STRATEGIES
 from busbar.core.twin import twin_balance
-from busbar.core.twin_limits import twin_available
+from busbar.core.twin_limits import Exact, twin_available
 
 Place = tuple[int, int]
 """(node, row)"""
@@ -102,7 +102,7 @@ class Ledger:
     """What is available and what is taken, in Fractions, at every limited row."""
 
     case: Case
-    available: dict[Place, Fraction] = field(default_factory=dict)
+    available: dict[Place, Exact] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         found = twin_available(self.case.projection, self.case.snapshot)

@@ -6,6 +6,7 @@ world has to notice. More stories: BUSBAR_DELIVERY_STORIES.
 
 import os
 from collections import Counter
+from datetime import datetime
 
 import pytest
 from broken_rules import BROKEN_RULES, Mutation
@@ -64,9 +65,9 @@ def count_the_limit_of_a_unit_for_one_connector_only(monkeypatch: pytest.MonkeyP
         named[:] = [line]
         return parts(projection, line, value, now_s)
 
-    def count_as_sent(self: Dispatch, line: Line, value: int, order_id: str) -> None:
+    def count_as_sent(self: Dispatch, line: Line, value: int, order_id: str, at: datetime) -> None:
         before = line.ledger
-        count(self, line, value, order_id)
+        count(self, line, value, order_id, at)
         if line.unit.is_whole and line is not named[0]:
             line.ledger = before
             self._book.refresh(line)

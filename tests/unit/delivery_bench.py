@@ -12,7 +12,16 @@ from busbar.core.rooms import rooms
 from busbar.core.snapshot import snapshot_from_arrays
 from busbar.core.units import Current
 from busbar.engine.dispatch import Dispatch, Release
-from busbar.engine.events import Answered, Connected, Disconnected, Measured, Ready, VehicleArrived, VehicleLeft
+from busbar.engine.events import (
+    Answered,
+    ClockRead,
+    Connected,
+    Disconnected,
+    Measured,
+    Ready,
+    VehicleArrived,
+    VehicleLeft,
+)
 from busbar.engine.orders import Answer, Order
 from busbar.engine.ports import StoredSetpoint
 from busbar.engine.timing import Timing
@@ -60,7 +69,14 @@ def depot(
 class Bench:
     """Dispatch with everybody connected, trusted and plugged in. (Mutable.)"""
 
-    def __init__(self, depot: Depot, *, is_trusted: bool = True, stored: Sequence[StoredSetpoint] = ()) -> None:
+    def __init__(
+        self,
+        depot: Depot,
+        *,
+        is_trusted: bool = True,
+        stored: Sequence[StoredSetpoint] = (),
+        is_connected: bool = True,
+    ) -> None:
         self.projection = project(depot)
         self.is_trusted = is_trusted
         ids = (f"order-{number}" for number in count(1))
@@ -73,9 +89,9 @@ class Bench:
         self.frozen = False
         self.believe()
         self.dispatch.restore(stored, self.now_s)
-        for unit in depot.charge_points:
+        for unit in depot.charge_points if is_connected else ():
             self.connect(unit.id)
-        for connector in self.projection.leaf_ids:
+        for connector in self.projection.leaf_ids if is_connected else ():
             self.arrive(connector)
 
     def believe(self) -> None:
@@ -112,6 +128,11 @@ class Bench:
     def sample(self, connector: str, value: int) -> None:
         sample = Measured(connector=connector, sampled_at=AT, received_s=self.now_s, age_s=0.0, draw=value)
         self.dispatch.take(sample, self.now_s)
+
+    def read_clock(self, unit: str, ahead_s: float, *, ours_s: float = 0.0) -> None:
+        """`ours_s`: by how much our wall clock was put forward since the beginning."""
+        at = AT + timedelta(seconds=self.now_s + ours_s)
+        self.dispatch.take(ClockRead(charge_point=unit, ahead_s=ahead_s, at=at, read_s=self.now_s), self.now_s)
 
     def answer(self, order: Order, answer: Answer = Answer.ACCEPTED) -> None:
         event = Answered(

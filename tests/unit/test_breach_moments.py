@@ -301,6 +301,7 @@ def test_silence_is_one_gap_in_the_chart() -> None:
     bench.steady(0, 30, {"G": 120})
     bench.silent(31, 200)
     assert [sample.flow for sample in bench.breaches.open[0].series][-2:] == [120_000, None]
+    assert bench.seconds(bench.breaches.open[0].series[-1].at) == 31
 
 
 def test_a_restart_in_the_middle_keeps_the_id_the_peak_and_the_energy() -> None:

@@ -6,6 +6,8 @@ from busbar.core import commitment as ledgers
 from busbar.core.commitment import GOOD_SAMPLES, MOST_ON_THE_WAY, Commitment, Sent
 
 RAMP_S, EXPIRY_S, RATING = 10.0, 145.0, 32_000
+WALL_S = 1_795_000_000.0
+"""The wall clock less the seconds that count here."""
 
 
 def _sent(
@@ -20,6 +22,8 @@ def _sent(
             connection=connection,
             sent_s=at_s,
             until_s=at_s + EXPIRY_S,
+            comes_by_s=at_s + EXPIRY_S,
+            over_at_s=WALL_S + at_s + EXPIRY_S,
         ),
     )
 
@@ -210,6 +214,21 @@ def test_where_leases_do_not_hold_a_late_value_is_freed_by_one_that_was_sent_aft
     assert _committed(ledger, EXPIRY_S + 2) == 10_000
 
 
+def test_leases_that_hold_again_end_when_they_were_to() -> None:
+    doubted = ledgers.when_leases_do_not_hold(_sent(_told(NEW, "a", 32_000, 0), "b", 20_000, 20))
+    ledger = ledgers.when_leases_hold_again(doubted, wall_s=WALL_S)
+    assert ledgers.is_leased(ledger)
+    assert [_committed(ledger, at_s) for at_s in (EXPIRY_S - 1, EXPIRY_S, EXPIRY_S + 20)] == [32_000, 20_000, 0]
+
+
+def test_what_was_sent_for_a_vehicle_that_left_counts_while_it_may_come_however_our_clock_was_set() -> None:
+    doubted = ledgers.when_leases_do_not_hold(_sent(NEW, "a", 32_000, 0))
+    set_back = ledgers.when_leases_hold_again(doubted, wall_s=WALL_S - 3600)
+    assert _committed(set_back, EXPIRY_S + 3599) == 32_000
+    ledger = ledgers.when_vehicle_left(set_back, is_empty=True)
+    assert [_committed(ledger, at_s) for at_s in (EXPIRY_S - 1, EXPIRY_S)] == [32_000, 0]
+
+
 def test_when_the_vehicle_leaves_only_what_is_on_the_way_still_counts() -> None:
     ledger = _sent(_told(Commitment(fallback=6000), "a", 32_000, 0), "b", 20_000, 20)
     ledger = ledgers.when_vehicle_left(ledger, is_empty=True)
@@ -226,7 +245,9 @@ def test_the_next_sessions_answer_frees_what_the_last_one_left_on_the_way() -> N
 
 
 def test_after_a_restart_what_was_stored_counts_for_a_whole_lease() -> None:
-    ledger = ledgers.restored(NEW, value=32_000, fallback=0, now_s=1000, expiry_s=EXPIRY_S, is_leased=True)
+    ledger = ledgers.restored(
+        NEW, value=32_000, fallback=0, now_s=1000, expiry_s=EXPIRY_S, lasts_s=EXPIRY_S, over_at_s=0, is_leased=True
+    )
     assert not ledger.may_rise
     assert _committed(ledger, 1000 + EXPIRY_S - 0.1) == 32_000
     assert _committed(ledger, 1000 + EXPIRY_S) == 0
@@ -237,7 +258,9 @@ def test_after_a_restart_what_was_stored_counts_for_a_whole_lease() -> None:
 
 
 def test_after_a_restart_a_former_fallback_counts_until_something_is_acknowledged_anew() -> None:
-    ledger = ledgers.restored(NEW, value=32_000, fallback=9_000, now_s=1000, expiry_s=EXPIRY_S, is_leased=True)
+    ledger = ledgers.restored(
+        NEW, value=32_000, fallback=9_000, now_s=1000, expiry_s=EXPIRY_S, lasts_s=EXPIRY_S, over_at_s=0, is_leased=True
+    )
     later_s = 1000 + EXPIRY_S + 1
     ledger = ledgers.when_time_passed(ledger, later_s, ramp_s=RAMP_S)
     assert ledgers.committed(ledger, later_s) == 9_000

@@ -6,7 +6,7 @@ import pytest
 from delivery_bench import AT, TIMING, Bench, amperes, depot
 
 from busbar.core.projection import project
-from busbar.engine.events import Answered, ClockRead, ConnectorState, Ready, StateChanged
+from busbar.engine.events import Answered, ConnectorState, Ready, StateChanged
 from busbar.engine.orders import Answer, OrderKind
 from busbar.engine.ports import StoredSetpoint
 
@@ -60,6 +60,16 @@ def test_below_a_node_that_carries_too_much_nothing_is_raised_within_what_counts
     assert bench.held() == {"CP1/1": "no_room"}
     bench.draw(CP1=6000)
     assert bench.sent() == {"CP1/1": 12_000}
+
+
+def test_what_is_given_within_a_draw_that_has_not_come_down_adds_nothing_to_what_is_committed() -> None:
+    bench = Bench(depot({"A": 32}, {"A": ["CP1", "CP2"]}))
+    bench.aim(CP1=26_000, CP2=6000).settle().wait(30).aim(CP1=6000)
+    bench.answer(bench.release().orders[0])
+    (order,) = bench.wait(6).aim(CP1=12_000).release().orders
+    assert order.limit == 12_000
+    assert bench.dispatch.committed().tolist() == [26_000, 6000]
+    assert bench.dispatch.committed_without(order.id).tolist() == [26_000, 6000]
 
 
 def test_what_is_freed_for_somebodys_minimum_is_not_nibbled_away() -> None:
@@ -263,10 +273,41 @@ def test_a_value_whose_lease_has_ended_is_not_renewed_but_given_anew(pair: Bench
 
 def test_a_station_whose_clock_is_off_is_not_trusted_with_leases(pair: Bench) -> None:
     pair.aim(CP1=16_000).settle()
-    pair.dispatch.take(ClockRead(charge_point="CP1", ahead_s=-TIMING.skew_s - 1), pair.now_s)
+    pair.read_clock("CP1", -TIMING.skew_s - 1)
     pair.disconnect("CP1")
     pair.wait(10_000)
     assert pair.dispatch.reservations(pair.now_s).committed.tolist() == [16_000, 0]
+
+
+def test_when_its_clock_is_right_again_leases_end_as_they_were_to(pair: Bench) -> None:
+    pair.aim(CP1=16_000).settle()
+    pair.read_clock("CP1", -TIMING.skew_s - 1)
+    pair.wait(5).read_clock("CP1", 0)
+    pair.disconnect("CP1")
+    pair.wait(TIMING.expiry_s)
+    assert pair.dispatch.reservations(pair.now_s).committed.tolist() == [0, 0]
+
+
+def test_where_our_clock_was_set_back_meanwhile_leases_end_so_much_later(pair: Bench) -> None:
+    pair.aim(CP1=16_000).settle()
+    pair.read_clock("CP1", 3600)
+    # It has set its own by ours.
+    pair.wait(5).read_clock("CP1", 0, ours_s=-3600)
+    pair.disconnect("CP1")
+    pair.wait(3600)
+    assert pair.dispatch.reservations(pair.now_s).committed.tolist() == [16_000, 0]
+    pair.wait(TIMING.expiry_s)
+    assert pair.dispatch.reservations(pair.now_s).committed.tolist() == [0, 0]
+
+
+def test_what_was_doubted_before_a_restart_ends_when_the_clock_turns_out_to_be_right(pair: Bench) -> None:
+    pair.read_clock("CP1", -TIMING.skew_s - 1)
+    stored = pair.aim(CP1=16_000).release().to_store
+    later = Bench(depot({"A": 32}, {"A": ["CP1", "CP2"]}), stored=stored, is_connected=False)
+    later.wait(2 * TIMING.expiry_s)
+    assert later.dispatch.reservations(later.now_s).committed.tolist() == [16_000, 0]
+    later.read_clock("CP1", 0)
+    assert later.dispatch.reservations(later.now_s).committed.tolist() == [0, 0]
 
 
 def test_a_station_that_does_not_end_leases_is_not_trusted_with_them(pair: Bench) -> None:
@@ -398,6 +439,13 @@ def test_a_draw_that_does_not_come_down_is_reserved_and_not_raised(pair: Bench) 
     assert pair.dispatch.reservations(pair.now_s).committed.tolist() == [0, 0]
 
 
+def test_a_draw_that_came_down_is_not_reserved_in_the_next_cycle_however_long_that_takes(pair: Bench) -> None:
+    pair.aim(CP1=20_000).settle().wait(30).aim(CP1=6000, CP2=26_000).settle()
+    reserved = pair.wait(30).dispatch.reservations(pair.now_s)
+    assert reserved.committed.tolist() == [0, 0]
+    assert reserved.at_most[0] > 32_000
+
+
 def test_a_draw_that_nobody_measures_is_raised_again_when_there_is_room(pair: Bench) -> None:
     pair.aim(CP1=20_000).settle().wait(10).aim(CP1=6000)
     pair.answer(pair.release().orders[0])
@@ -481,12 +529,47 @@ def test_after_a_restart_what_was_stored_counts_for_a_lease_even_when_it_has_bee
     assert bench.committed() == {"CP1/1": 26_000, "CP2/1": 6000}
 
 
+def test_after_a_restart_the_first_word_is_no_more_than_was_stored_though_the_rating_counts() -> None:
+    stored = [_stored("CP1/1", 20_000)]
+    bench = Bench(depot({"A": 64}, {"A": ["CP1"]}), is_trusted=False, stored=stored)
+    assert bench.committed() == {"CP1/1": 32_000}
+    assert bench.aim(CP1=30_000).sent() == {"CP1/1": 20_000}
+
+
+def test_after_a_restart_nobody_is_told_more_than_it_draws_where_not_all_that_was_stored_fits() -> None:
+    """CP1 had been lowered to 12 A after 20 were stored, and what that freed was given to CP2."""
+    stored = [_stored("CP1/1", 20_000), _stored("CP2/1", 20_000)]
+    bench = Bench(depot({"A": 32}, {"A": ["CP1", "CP2"]}), stored=stored)
+    bench.draw(CP1=12_000, CP2=20_000)
+    bench.aim(CP1=20_000, CP2=12_000)
+    assert bench.sent() == {"CP1/1": 12_000, "CP2/1": 12_000}
+    fits = Bench(depot({"A": 40}, {"A": ["CP1", "CP2"]}), stored=stored)
+    fits.draw(CP1=12_000, CP2=20_000)
+    assert fits.aim(CP1=20_000, CP2=20_000).sent() == {"CP1/1": 20_000, "CP2/1": 20_000}
+
+
+def test_what_came_down_is_stored_again_once_a_cycle(pair: Bench) -> None:
+    """Or a restart before it is renewed would count it for a lease where it was, though everybody fits."""
+    pair.aim(CP1=20_000).settle().wait(30)
+    released = pair.aim(CP1=6000).release()
+    assert [row.value for row in released.to_store] == [20_000]
+    pair.answer(released.orders[0])
+    pair.wait(1).draw(CP1=6000)
+    assert pair.release().to_store == ()
+    again = pair.aim().release()
+    assert again.orders == ()
+    assert [(row.connector, row.value, row.order_id) for row in again.to_store] == [
+        ("CP1/1", 6000, released.orders[0].id)
+    ]
+    assert pair.aim().release().to_store == ()
+
+
 def test_after_a_restart_what_was_stored_for_one_that_left_does_not_count_for_ever() -> None:
     bench = Bench(depot({"A": 32}, {"A": ["CP1", "CP2"]}), stored=[_stored("CP1/1", 26_000)])
     # A sample that it kept while it was away makes its clock look late: its leases are doubted for a moment.
     bench.leave("CP1/1")
     bench.dispatch.restore([_stored("CP1/1", 26_000)], bench.now_s)
-    bench.dispatch.take(ClockRead(charge_point="CP1", ahead_s=-TIMING.skew_s - 1), bench.now_s)
+    bench.read_clock("CP1", -TIMING.skew_s - 1)
     free = StateChanged(connector="CP1/1", state=ConnectorState.FREE, at=AT)
     bench.dispatch.take(free, bench.now_s)
     assert bench.committed()["CP1/1"] == 26_000, "it may have been sent just before the end, and come late"

@@ -1,6 +1,7 @@
 """When a node's meter is believed: silent, frozen, absurd, in a wrong unit, by order; and when it is again."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from math import inf, nan
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot
 from busbar.core.draws import on_rows, sitting
-from busbar.core.limits import circuit_limits, scale_of
+from busbar.core.limits import circuit_limits, load_rows, scale_of
 from busbar.core.metering import (
     Cause,
     MeterRules,
@@ -24,10 +25,11 @@ from busbar.core.metering import (
 from busbar.core.projection import project
 from busbar.core.snapshot import Mode
 from busbar.core.units import PHASES, ActivePower, Current, Phase
-from busbar.engine.events import NodeMeasured
+from busbar.engine.events import Measured, NodeMeasured
 from busbar.engine.metering import Metering
 
 RULES = MeterRules()
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 NOTHING = (0.0, 0.0, 0.0, 0.0)
 
 
@@ -400,6 +402,39 @@ def test_what_is_known_survives_an_edit_and_a_rewired_node_begins_anew() -> None
     assert found.base_load == {"GC": Current(l1_ma=5009, l2_ma=5009, l3_ma=5009)}
     meters.use(project(replace(DEPOT, circuits=(replace(CIRCUIT, voltage_v=690),))), now_s=11.0)
     assert meters.cycle(now_s=11.0, committed=np.zeros(0, dtype=np.int64)).modes == {"GC": SAFE}
+
+
+@pytest.mark.parametrize("by_envelope", [False, True])
+def test_watts_that_are_measured_are_counted_where_amperes_leave_less(by_envelope: bool) -> None:
+    """C is limited in kW and the grid connection in A: 50 kW are drawn at C, and 13.8 kW are something else's."""
+    connector = Connector(id="1", max_rating=94_000, minimum=0, step=1)
+    unit = ChargePoint(
+        id="CP",
+        circuit="C",
+        current=CurrentKind.DC,
+        max_rating=94_000,
+        efficiency_permille=1000,
+        power_factor_permille=1000,
+        connectors=(connector,),
+    )
+    power = ActivePower(w=100_000)
+    limit = amperes(300) if by_envelope else power
+    below = Circuit(id="C", parent="GC", default_operating_capacity=limit, safe_operating_capacity=limit, meter=True)
+    depot = replace(DEPOT, circuits=(replace(CIRCUIT, meter=False), below), charge_points=(unit,))
+    meters = Metering(project(depot), now_s=0.0)
+    for at_s in range(1, 61):
+        drawn = Measured(connector="CP/1", sampled_at=NOON, received_s=at_s, age_s=0.0, draw=50_000, power_w=50_000)
+        meters.connector_measured(drawn)
+        phases_ma, power_w = (72_169 + 20_000,) * 3, 63_800 + at_s % 2
+        meters.node_measured(NodeMeasured(node="C", received_s=at_s, phases_ma=phases_ma, power_w=power_w))
+        found = meters.cycle(
+            now_s=float(at_s), committed=np.array([50_000]), envelopes={"GC": power} if by_envelope else {}
+        )
+    assert found.modes == {}
+    counted = load_rows(found.base_load["C"], scale_of(depot), voltage_v=400, phases=PHASES)
+    # At the lowest voltage the draw would be 76 A, which leaves 16.2 A, and no more than 11.8 kW.
+    assert 13_800 <= counted[3] <= 13_810
+    assert counted[0] <= 20_000
 
 
 # How draws sit on the rows

@@ -1,5 +1,6 @@
 """Strategies: who is raised first, who counts for how much, and whose turn it is."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -196,3 +197,17 @@ def test_ranking_alike_whatever_is_wanted() -> None:
     ranking = equal_share(projection, seen(projection, [0, 5]))
     assert ranking.tier.tolist() == [0, 0]
     assert ranking.weight.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("numbers", [(-7, 0, 5), (0, 10**9, 10**12), (2, 3, 4), (0, 1, 2)])
+def test_tiers_may_be_any_numbers_and_the_lowest_comes_first(numbers: tuple[int, int, int]) -> None:
+    projection = yard(6, limit_w=250_000)
+
+    def in_tiers(projection: Projection, snapshot: Snapshot) -> Ranking:
+        first, second, third = numbers
+        tier = np.array([second, first, third, second, first, third], dtype=np.int64)
+        return replace(equal_share(projection, snapshot), tier=tier)
+
+    snapshot = snapshot_from_arrays(projection, at=AT, request=np.full(6, 100_000))
+    found = balance(projection, snapshot, strategy=in_tiers)
+    assert found.setpoint.tolist() == [25_000, 100_000, 0, 25_000, 100_000, 0]

@@ -1,45 +1,51 @@
-"""Python's collector of reference cycles, kept from holding up everything else.
+"""Python's collector of reference cycles, kept from holding up everything else, and from being forgotten.
 
 A full collection looks at every object there is and stops the process meanwhile: for thousands of charge points a
 second or more, and left to itself it comes every minute. Nearly all of those objects live as long as their connection
-and die by reference count; only what hangs together in circles waits for the collector, and it can wait for an hour.
+and die by reference count; only what hangs together in circles waits for the collector: what is left of a page that
+went away without a word may hold half a megabyte. So it comes at a pace of its own, the slower the longer it takes.
 """
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-COLLECTED_S = 3600.0
-"""From one full collection to the next."""
+SOONEST_S, LATEST_S = 300.0, 3600.0
+"""From one full collection to the next: 5 minutes for hundreds of charge points, an hour for thousands."""
+REST = 5_000
+"""It rests so many times as long as it took: 60 ms in 5 minutes."""
 YOUNG = (50_000, 20)
 """Objects and collections before the young ones are looked at, and those that survived once."""
 _NEVER = 1_000_000_000
 
 
 @asynccontextmanager
-async def calm_collector() -> AsyncIterator[None]:
-    """Within it full collections come once an hour; afterwards everything is as it was."""
+async def calm_collector(*, soonest_s: float = SOONEST_S) -> AsyncIterator[None]:
+    """Within it full collections come at that pace and leave out what was there before; afterwards all is as it was."""
     before = gc.get_threshold()
-    _collect()
+    gc.collect()
+    gc.freeze()
     gc.set_threshold(*YOUNG, _NEVER)
-    hourly = asyncio.create_task(_collect_hourly())
+    collecting = asyncio.create_task(_collect(soonest_s))
     try:
         yield
     finally:
-        hourly.cancel()
+        collecting.cancel()
         gc.set_threshold(*before)
         gc.unfreeze()
 
 
-async def _collect_hourly() -> None:
+async def _collect(soonest_s: float) -> None:
+    rest_s = soonest_s
     while True:
-        await asyncio.sleep(COLLECTED_S)
-        _collect()
+        await asyncio.sleep(rest_s)
+        began_s = time.thread_time()
+        gc.collect()
+        rest_s = rest_after_s(time.thread_time() - began_s, soonest_s=soonest_s)
 
 
-def _collect() -> None:
-    """All of it now; what survives is not looked at again until the next time."""
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
+def rest_after_s(took_s: float, *, soonest_s: float = SOONEST_S) -> float:
+    """How long to rest after a full collection that took so much time of the processor."""
+    return min(LATEST_S, max(soonest_s, REST * took_s))

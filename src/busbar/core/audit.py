@@ -48,10 +48,7 @@ def audit(projection: Projection, snapshot: Snapshot, allocation: Allocation) ->
     stored = _stored(projection, snapshot)
     found = [*_wrong_setpoints(projection, snapshot, stored, setpoints)]
     idle = _idle(snapshot, stored)
-    reserved = [
-        max(value, in_any_case) if leaf.in_service else 0
-        for value, in_any_case, leaf in zip(setpoints, idle, stored, strict=True)
-    ]
+    reserved = [max(value, in_any_case) for value, in_any_case in zip(setpoints, idle, strict=True)]
     found += _overfull(projection, snapshot, reserved, idle)
     return found
 
@@ -156,7 +153,7 @@ def _overfull(projection: Projection, snapshot: Snapshot, reserved: list[int], i
     in_any_case: list[dict[int, int]] | None = None
     for index, row in enumerate(projection.rows):
         weights = projection.weights[index]
-        scale = lcm(*(weight.denominator for weight in weights)) if weights else 1
+        scale = lcm(*(weight.denominator for weight in weights))
         whole = [int(weight * scale) for weight in weights]
         # A flow is a whole number of these units, so the limit may be rounded down. Alike nodes share their limits.
         whole_limit: dict[int, int] = {}

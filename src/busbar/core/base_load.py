@@ -14,25 +14,34 @@ base load. The estimate follows one rule per row:
   so that nobody is lowered for what is not known, and it is not settled: nothing may be raised. Then it is flow less
   what the charge points that have reported drew, each counted as it is counted when it is given something.
 
+- *What was hidden is found afterwards.* The estimate is also never below what the latest confirmed reading leaves,
+  where the samples around it are sure to tell all that was drawn. By the newest reading alone, one lowering after the
+  other would hide a part of what the one before it had left.
+
 A raise explains a flow until the charge point has sent a sample that was taken `explain_s` after the raise was
 acknowledged and does not rise any more. Until then a step of base load may hide behind it; as much is reserved for the
-raise, so that nothing is over a limit for it.
+raise, so that nothing is over a limit for it. A draw that still comes down, sample by sample, explains it for what the
+last one says, until the next one is due: a vehicle may take longer than the ramp after which it counts as lowered.
 
 Flows are added as magnitudes (design section 3). Where currents are not in phase, flow less draw is less than the base
 load's own magnitude, but never less than what more draw may be added to.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, inf
 
 import numpy as np
 
 from busbar.core.draws import Bools, DrawHistory, Floats, Sitting, bounds_at, counted_at
+from busbar.core.limits import Caps, caps_ticks, watts_per_ma
 from busbar.core.metering import FourRows, Reading, Rows
 from busbar.core.projection import Projection
 from busbar.core.rows import TOTAL
 from busbar.core.units import PHASES, ActivePower, Amount, Current
 
+_STEADY = 0.9
+"""A draw whose least is this share of its most has not changed."""
 _NEARLY = 1e-3
 """mA or W that summing in floats may be off by; rounding up does not turn it into a whole one."""
 
@@ -50,9 +59,10 @@ class BaseLoadRules:
     slack_s: float = 5.0
     """How far the clocks of two meters may be apart, or one may show the past without saying so."""
     hold_s: float = 10.0
-    """How long a fall must hold."""
+    """How long a fall must hold; a connector's own next sample is due as long after the last."""
     settle_s: float = 60.0
-    """How long charge points that have not reported are waited for in the beginning, before anything is raised."""
+    """How long charge points that have not reported, or whose draws change, are waited for in the beginning, before
+    anything is raised."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +115,15 @@ def most_drawn(
     )
     in_transit = (newest_s < raised_s + rules.explain_s) | still_rising
     high = np.where(in_transit[:, None], np.maximum(high, entitled_rows), high)
+    still_falling = (
+        (history.draw[leaves] < history.draw_before[leaves])
+        & (history.draw[leaves] > committed)
+        & (committed > 0)
+        & (at_s < newest_s + rules.hold_s + rules.slack_s)
+    )
     # Lowered since its own last sample, and the node's sample is from later: it draws what it may, or is rogue and
-    # committed says so.
-    is_less = (newest_s <= lowered_s) & (at_s > lowered_s)
+    # committed says so, or is seen to come down.
+    is_less = (newest_s <= lowered_s) & (at_s > lowered_s) & ~still_falling
     high = np.where(is_less[:, None], np.minimum(high, entitled_rows), high)
     # Lowered, and its own sample from after that has arrived: what it drew before explains nothing any more.
     has_obeyed = (newest_s > lowered_s) & (at_s > lowered_s + rules.slack_s)
@@ -126,6 +142,18 @@ def drawn_between(
     entitled_rows = entitled.committed[leaves][:, None] * sits.most[leaves]
     high = np.where(is_enclosed[:, None], high, np.maximum(high, entitled_rows))
     return _summed(np.where(told[:, None], low, 0.0)), _summed(high)
+
+
+def tells_all(history: DrawHistory, entitled: Entitled, leaves: slice, at_s: float, rules: BaseLoadRules) -> bool:
+    """Whether these leaves drew no more at an instant than `drawn_between` says.
+
+    Between two samples a raise may have come and gone; and of what is not enclosed by samples only what it may draw now
+    is known, and not what it could draw then.
+    """
+    _, _, is_enclosed = bounds_at(history, leaves, at_s, slack_s=rules.slack_s)
+    was_left_alone = entitled.raised_s[leaves] + rules.rising_s <= at_s
+    is_known = is_enclosed | (entitled.lowered_s[leaves] + rules.slack_s <= at_s)
+    return bool((was_left_alone & is_known).all())
 
 
 def confirmed_s(history: DrawHistory, entitled: Entitled, leaves: slice, now_s: float, rules: BaseLoadRules) -> float:
@@ -153,11 +181,13 @@ def first_drawn(
     """What the first estimate is less by: the least that these leaves drew, at the weights they are counted with.
 
     Lower weights would leave as base load what these very charge points draw, for as long as they draw it. The second
-    value says whether all that may draw had reported by then.
+    value says whether all that may draw had reported by then, and drew much the same before and after: the least of a
+    draw that changed says little about what it was in between.
     """
     counted, is_enclosed = counted_at(history, leaves, at_s, slack_s=rules.slack_s)
-    may_draw = entitled.committed[leaves] > 0
-    return _summed(np.where(may_draw[:, None], counted, 0.0)), not (may_draw & ~is_enclosed).any()
+    _, high, _ = bounds_at(history, leaves, at_s, slack_s=rules.slack_s)
+    may_draw, is_steady = entitled.committed[leaves] > 0, (counted >= _STEADY * high).all(axis=1)
+    return _summed(np.where(may_draw[:, None], counted, 0.0)), not (may_draw & ~(is_enclosed & is_steady)).any()
 
 
 def settled(
@@ -165,8 +195,8 @@ def settled(
 ) -> Estimate:
     """An estimate to rest on: flow less what was drawn (`first_drawn`), by a confirmed reading.
 
-    No generation yet: it has to be confirmed like any other fall. Charge points that have not reported hold it up for
-    `settle_s`; then what they draw is taken for base load, because nobody knows.
+    No generation yet: it has to be confirmed like any other fall. Charge points that have not reported, or whose draws
+    change, hold it up for `settle_s`; then what nobody has seen them draw is taken for base load.
     """
     if not all_reported and now_s - estimate.begun_s < rules.settle_s:
         return estimate
@@ -217,20 +247,35 @@ def lifted(estimate: Estimate, reading: Reading, most: FourRows) -> Estimate:
     return replace(estimate, value=_four(value), shows_direction=shows_direction)
 
 
-def as_amount(projection: Projection, node: int, estimate: Estimate) -> Amount | None:
+def found_hidden(estimate: Estimate, reading: Reading, most: FourRows) -> Estimate:
+    """Let a confirmed reading lift the estimate, to flow less the most that was drawn (`tells_all`)."""
+    value = [
+        known if flow is None or known is None else max(known, flow - most[row])
+        for row, (flow, known) in enumerate(zip(reading.rows, estimate.value, strict=True))
+    ]
+    return replace(estimate, value=_four(value))
+
+
+def as_amount(
+    projection: Projection, node: int, estimate: Estimate, envelopes: Mapping[str, Caps] | None = None
+) -> Amount | None:
     """For `Snapshot.base_load`, rounded up: amperes at the node's own voltage where the meter gives them, else W.
 
-    W as well where the meter gives both and nothing from the node up is limited in A or kVA: the total is then exact.
+    W as well where the meter gives both and nothing from the node up is limited in A or kVA, by what is stored or by an
+    envelope in force: the total is then exact. Where both are limited, amperes that stand for the total at least.
     None where nothing is known. Generation counts only on the rows it is measured on: `limits.load_rows` gives
     neither negative W to the lines nor negative amperes to the total.
     """
     lines, total = estimate.value[:TOTAL], estimate.value[TOTAL]
     phases = projection.phases[node]
     has_lines = all(value is not None for phase, value in zip(PHASES, lines, strict=True) if phase in phases)
-    if total is not None and (not has_lines or not _limits_lines(projection, node)):
+    limited = _limited_rows(projection, node, envelopes or {})
+    if total is not None and (not has_lines or not any(limited[:TOTAL])):
         return ActivePower(w=_up(total))
     if not has_lines:
         return None
+    if total is not None and limited[TOTAL]:
+        lines = _carrying(lines, total, projection, node)
     nominal_v, voltage_v = projection.depot.voltage_v, int(projection.voltage_v[node])
     own = [
         None if value is None or phase not in phases else _up(value * nominal_v / voltage_v)
@@ -239,15 +284,37 @@ def as_amount(projection: Projection, node: int, estimate: Estimate) -> Amount |
     return Current(l1_ma=own[0], l2_ma=own[1], l3_ma=own[2])
 
 
-def _limits_lines(projection: Projection, node: int) -> bool:
-    """Whether a line is limited at the node or anywhere above it."""
-    frame = projection.frame
-    return any(
-        ticks[row] is not None
-        for above in projection.path(node)
-        for _, ticks in frame.limits[int(frame.inner_of[above])].given
-        for row in range(TOTAL)
+def _carrying(
+    lines: tuple[float | None, ...], total: float, projection: Projection, node: int
+) -> tuple[float | None, ...]:
+    """The lines (mA, referred), or as much more on each as stands for the total (W).
+
+    Draws counted at more current than they take leave too little on the lines, and the total is derived from those.
+    """
+    watts, per_ma = watts_per_ma(projection.frame.scale)
+    phases = projection.phases[node]
+    lacking_ma = total * per_ma / watts - sum(max(0.0, value or 0.0) for value in lines)
+    if lacking_ma <= 0:
+        return lines
+    each_ma = lacking_ma / len(phases)
+    return tuple(
+        None if value is None or phase not in phases else max(0.0, value) + each_ma
+        for phase, value in zip(PHASES, lines, strict=True)
     )
+
+
+def _limited_rows(projection: Projection, node: int, envelopes: Mapping[str, Caps]) -> Sequence[bool]:
+    """Row by row, whether it is limited at the node or anywhere above it."""
+    frame, found = projection.frame, [False] * (TOTAL + 1)
+    for above in projection.path(node):
+        limits = [ticks for _, ticks in frame.limits[int(frame.inner_of[above])].given]
+        caps = envelopes.get(projection.node_ids[above])
+        if caps is not None:
+            voltage_v, phases = int(projection.voltage_v[above]), projection.phases[above]
+            limits.append(caps_ticks(caps, frame.scale, voltage_v=voltage_v, phases=phases))
+        for row in range(TOTAL + 1):
+            found[row] = found[row] or any(ticks[row] is not None for ticks in limits)
+    return found
 
 
 def _four(value: list[float | None]) -> Rows:

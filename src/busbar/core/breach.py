@@ -33,10 +33,6 @@ class BreachRules:
     reaction_s: float = 15.0
     """How long load may take to follow when a limit falls or base load rises."""
 
-    def tolerance(self, limit: float, *, is_power: bool) -> float:
-        """How far above a limit (mA, or W) nothing is wrong yet."""
-        return max(limit * self.tolerance_permille / 1000, self.least_w if is_power else self.least_ma)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
@@ -114,14 +110,15 @@ def step(course: Course, seen: Seen, rules: BreachRules, *, is_power: bool) -> C
 
 
 def _while_open(course: Course, seen: Seen, rules: BreachRules, *, is_gap: bool) -> Course:
-    course = replace(course, last=seen, within_since=None) if is_gap else _added_up(course, seen)
-    if course.peak is None or seen.flow > course.peak.flow:
-        course = replace(course, peak=seen)
+    if is_gap:
+        course = replace(course, last=seen, within_since=None, peak=_higher(course.peak, seen))
+    else:
+        course = _added_up(course, seen)
     if seen.flow > seen.limit:
         return replace(course, within_since=None)
     since = course.within_since or seen
     if seen.taken_s - since.taken_s >= rules.close_s:
-        return replace(course, within_since=since, ended=since)
+        return replace(course, ended=since)
     return replace(course, within_since=since)
 
 
@@ -130,8 +127,12 @@ def _added_up(course: Course, seen: Seen) -> Course:
     over_unit_s, last = course.over_unit_s, course.last
     if last is not None:
         over_unit_s += (_excess(last) + _excess(seen)) / 2 * (seen.taken_s - last.taken_s)
-    peak = seen if course.peak is None or seen.flow > course.peak.flow else course.peak
-    return replace(course, last=seen, over_unit_s=over_unit_s, peak=peak)
+    return replace(course, last=seen, over_unit_s=over_unit_s, peak=_higher(course.peak, seen))
+
+
+def _higher(peak: Seen | None, seen: Seen) -> Seen:
+    """Of two that are as high, the earlier."""
+    return seen if peak is None or seen.flow > peak.flow else peak
 
 
 def _excess(seen: Seen) -> float:

@@ -34,6 +34,10 @@ class Sent:
     sent_s: float
     until_s: float
     """Its lease, the largest clock skew and the ramp have passed: it has no effect any more."""
+    comes_by_s: float
+    """It has come by then, or does not come any more: no message is under way for longer than a lease lasts."""
+    over_at_s: float = float("-inf")
+    """The same instant by the wall clock, in Unix seconds; minus infinity: it is not known."""
     is_leased: bool = True
     """Whether that can be relied upon; where not, a value holds until another one takes its place."""
     is_over: bool = False
@@ -110,6 +114,11 @@ def told(ledger: Commitment, now_s: float) -> int:
     return max(most, ledger.unsettled, ledger.rogue)
 
 
+def may_come(ledger: Commitment, now_s: float) -> tuple[int, ...]:
+    """The values on the way that may be in effect, or take effect yet."""
+    return tuple(sent.value for sent in ledger.on_the_way if _has_effect(sent, now_s))
+
+
 def has_effect(ledger: Commitment, now_s: float) -> bool:
     """Whether anything that was sent may be in effect, or take effect yet."""
     return any(sent is not None and _has_effect(sent, now_s) for sent in (ledger.in_force, *ledger.on_the_way))
@@ -117,6 +126,12 @@ def has_effect(ledger: Commitment, now_s: float) -> bool:
 
 def _has_effect(sent: Sent, now_s: float) -> bool:
     return now_s < sent.until_s or not sent.is_leased
+
+
+def over_at_s(ledger: Commitment) -> float:
+    """When the last of what was sent ends by the wall clock, if its charge point's clock is right (Unix seconds)."""
+    sent_values = (ledger.in_force, *ledger.on_the_way)
+    return max((each.over_at_s for each in sent_values if each is not None and not each.is_over), default=0.0)
 
 
 def is_leased(ledger: Commitment) -> bool:
@@ -146,8 +161,13 @@ def when_found_empty(ledger: Commitment) -> Commitment:
 
 def when_said_free(ledger: Commitment) -> Commitment:
     """The connector says that it is free: what was sent before a restart was for a session that is over."""
-    ended = tuple(replace(sent, is_leased=True, is_over=True) for sent in ledger.on_the_way)
+    ended = tuple(_ended(sent) for sent in ledger.on_the_way)
     return replace(ledger, falls_to=0, on_the_way=ended)
+
+
+def _ended(sent: Sent) -> Sent:
+    """Its session is over: it counts for as long as it may still come."""
+    return replace(sent, is_leased=True, is_over=True, until_s=sent.comes_by_s)
 
 
 # Values
@@ -166,6 +186,8 @@ def when_sent(ledger: Commitment, sent: Sent) -> Commitment:
             fallback=max(first.fallback, second.fallback),
             connection=NO_CONNECTION,
             until_s=max(first.until_s, second.until_s),
+            comes_by_s=max(first.comes_by_s, second.comes_by_s),
+            over_at_s=max(first.over_at_s, second.over_at_s),
             is_leased=first.is_leased and second.is_leased,
         )
         waiting = (both, *waiting[2:])
@@ -192,8 +214,8 @@ def when_acknowledged(ledger: Commitment, order_id: str, *, connection: int, now
 
 def _is_replaced(sent: Sent, acknowledged: Sent) -> bool:
     """A value of an earlier connection may come late and then hold until another takes its place, where leases cannot
-    be relied upon. It comes no later than its lease would end: what was sent after that has taken its place."""
-    return not sent.is_leased and acknowledged.sent_s >= sent.until_s
+    be relied upon, or last longer than they were to. What was sent after it could come has taken its place."""
+    return acknowledged.sent_s >= sent.comes_by_s
 
 
 def _lowered(ledger: Commitment, lowered_from: int, now_s: float) -> Commitment:
@@ -228,7 +250,7 @@ def when_vehicle_left(ledger: Commitment, *, is_empty: bool) -> Commitment:
     return Commitment(
         fallback=ledger.fallback,
         falls_to=0 if is_empty else ledger.falls_to,
-        on_the_way=tuple(replace(sent, is_leased=True, is_over=True) for sent in ledger.on_the_way),
+        on_the_way=tuple(_ended(sent) for sent in ledger.on_the_way),
         may_rise=ledger.may_rise,
     )
 
@@ -254,6 +276,7 @@ def when_parted(ledger: Commitment, *, now_s: float, until_s: float) -> Commitme
         connection=NO_CONNECTION,
         sent_s=now_s,
         until_s=until_s,
+        comes_by_s=until_s,
         is_over=True,
     )
     return replace(ledger, on_the_way=(both, *ledger.on_the_way))
@@ -279,13 +302,42 @@ def when_leases_do_not_hold(ledger: Commitment) -> Commitment:
     )
 
 
+def when_leases_hold_again(ledger: Commitment, *, wall_s: float) -> Commitment:
+    """Its clock agrees with ours again: every lease ends when ours says so. `wall_s`: our wall clock less now_s.
+
+    Where our clock was set back meanwhile, that is later than it was to be.
+    """
+    in_force = ledger.in_force
+    return replace(
+        ledger,
+        in_force=None if in_force is None else _leased_again(in_force, wall_s),
+        on_the_way=tuple(sent if sent.is_over else _leased_again(sent, wall_s) for sent in ledger.on_the_way),
+    )
+
+
+def _leased_again(sent: Sent, wall_s: float) -> Sent:
+    if sent.over_at_s == float("-inf"):
+        return sent
+    until_s = sent.over_at_s - wall_s
+    return replace(sent, until_s=max(sent.until_s, until_s) if sent.is_leased else until_s, is_leased=True)
+
+
 def restored(
-    ledger: Commitment, *, value: int, fallback: int, now_s: float, expiry_s: float, is_leased: bool
+    ledger: Commitment,
+    *,
+    value: int,
+    fallback: int,
+    now_s: float,
+    expiry_s: float,
+    lasts_s: float,
+    over_at_s: float,
+    is_leased: bool,
 ) -> Commitment:
     """After a restart: the larger of what was stored and the fallback, for a whole lease from now.
 
-    `fallback`: what it may fall back to; `expiry_s`: lease, skew and ramp. Nothing rises before something is
-    acknowledged anew.
+    `fallback`: what it may fall back to; `expiry_s`: lease, skew and ramp; `lasts_s`: the same of what was stored,
+    longer where our clock was set back; `over_at_s`: when that was to be over by the wall clock. Nothing rises before
+    something is acknowledged anew.
     """
     sent = Sent(
         order_id="",
@@ -293,7 +345,9 @@ def restored(
         fallback=0,
         connection=NO_CONNECTION,
         sent_s=now_s,
-        until_s=now_s + expiry_s,
+        until_s=now_s + lasts_s,
+        comes_by_s=now_s + expiry_s,
+        over_at_s=over_at_s,
         is_leased=is_leased,
     )
     return Commitment(fallback=ledger.fallback, falls_to=fallback, on_the_way=(sent,), may_rise=False)

@@ -1,6 +1,6 @@
 """An allocation in words people and programs read: what bound whom, and every node's figures (design section 8)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
@@ -166,32 +166,30 @@ def limit_in_force(projection: Projection, figures: Headroom, inner: int, row: i
 
 
 def node_figures(
-    projection: Projection, snapshot: Snapshot, allocation: Allocation, *, found: Rooms | None = None
+    projection: Projection,
+    snapshot: Snapshot,
+    allocation: Allocation,
+    *,
+    found: Rooms | None = None,
+    only: Collection[int] | None = None,
 ) -> tuple[NodeFigures, ...]:
-    """Every node of the projection, parents first."""
+    """Every node of the projection, parents first; or `only` some, the microgrid among them."""
     found = found or rooms(projection, snapshot)
     allocated = sums_by_class(projection, allocation.setpoint)
     reserved = sums_by_class(projection, allocation.reserved)
     holding = set(allocation.bound_node[allocation.stopped_by == Stop.ROW].tolist())
     scale = projection.frame.scale
     figures: list[NodeFigures] = []
-    for node, node_id in enumerate(projection.node_ids):
-        here = _figures_of(projection, found, node)
-        mode = Mode.SAFE if here.is_safe else Mode.NORMAL
-        figures.append(
-            _node(
-                projection,
-                node,
-                node_id,
-                here,
-                mode,
-                loads(projection, allocated[node], node),
-                loads(projection, reserved[node], node),
-                scale,
-                is_holding=node in holding,
-            )
-        )
-    return _with_worst_on_top(figures)
+    states: list[NodeState] = []
+    for node in range(len(projection.node_ids)):
+        here, taken = _figures_of(projection, found, node), loads(projection, reserved[node], node)
+        states.append(_state(here, taken, scale, is_holding=node in holding))
+        if only is None or node in only:
+            given = loads(projection, allocated[node], node)
+            figures.append(_node(projection, node, here, given, taken, scale, states[-1]))
+    # The microgrid's state is the worst below it.
+    worst = min(states, key=list(NodeState).index)
+    return (replace(figures[0], state=worst), *figures[1:])
 
 
 def _figures_of(projection: Projection, found: Rooms, node: int) -> Headroom:
@@ -212,47 +210,40 @@ def _figures_of(projection: Projection, found: Rooms, node: int) -> Headroom:
     return Headroom(limit=ticks, base=NO_LOAD, available=ticks, envelope=(None, None, None, None), is_safe=False)
 
 
+def _state(here: Headroom, reserved: tuple[Fraction, ...], scale: Scale, *, is_holding: bool) -> NodeState:
+    if any(
+        limit is not None and load * scale.per_unit(row) + base > limit
+        for row, (load, base, limit) in enumerate(zip(reserved, here.base, here.limit, strict=True))
+    ):
+        return NodeState.BREACHED
+    if here.is_safe:
+        return NodeState.SAFE
+    return NodeState.CONSTRAINED if is_holding else NodeState.OK
+
+
 def _node(
     projection: Projection,
     node: int,
-    node_id: str,
     here: Headroom,
-    mode: Mode,
     allocated: tuple[Fraction, ...],
     reserved: tuple[Fraction, ...],
     scale: Scale,
-    *,
-    is_holding: bool,
+    state: NodeState,
 ) -> NodeFigures:
-    base = _whole_loads(here.base, scale)
     flow = [
         load + Fraction(ticks, scale.per_unit(row))
         for row, (load, ticks) in enumerate(zip(reserved, here.base, strict=True))
     ]
-    limit, available = _whole_limits(here.limit, scale), _whole_limits(here.available, scale)
-    over = any(
-        ticks is not None and value * scale.per_unit(row) > ticks
-        for row, (value, ticks) in enumerate(zip(flow, here.limit, strict=True))
-    )
-    state = (
-        NodeState.BREACHED
-        if over
-        else NodeState.SAFE
-        if mode is Mode.SAFE
-        else NodeState.CONSTRAINED
-        if is_holding
-        else NodeState.OK
-    )
     above = int(projection.parent[node])
     return NodeFigures(
-        id=node_id,
+        id=projection.node_ids[node],
         kind=projection.kinds[node],
         parent=projection.node_ids[above] if above >= 0 else None,
-        mode=mode,
+        mode=Mode.SAFE if here.is_safe else Mode.NORMAL,
         state=state,
-        limit=limit,
-        available=available,
-        base_load=base,
+        limit=_whole_limits(here.limit, scale),
+        available=_whole_limits(here.available, scale),
+        base_load=_whole_loads(here.base, scale),
         allocated=tuple(ceil(value) for value in allocated),
         reserved=tuple(ceil(value) for value in reserved),
         flow=tuple(ceil(value) for value in flow),
@@ -269,13 +260,6 @@ def _whole_limits(ticks: OpenTicks, scale: Scale) -> tuple[int | None, ...]:
 
 def _whole_loads(ticks: Ticks, scale: Scale) -> tuple[int, ...]:
     return tuple(-(-value // scale.per_unit(row)) for row, value in enumerate(ticks))
-
-
-def _with_worst_on_top(figures: list[NodeFigures]) -> tuple[NodeFigures, ...]:
-    """The microgrid's state is the worst below it."""
-    order = list(NodeState)
-    worst = min((figure.state for figure in figures), key=order.index)
-    return (replace(figures[0], state=worst), *figures[1:])
 
 
 def allocation_document(projection: Projection, snapshot: Snapshot, allocation: Allocation) -> dict[str, Any]:

@@ -156,8 +156,8 @@ def explain_allocation(
     leaf = projection.leaf_of(connector)
     found = found or rooms(projection, snapshot)
     stopped = bindings(projection, snapshot, allocation, leaf, found=found)
-    figures = node_figures(projection, snapshot, allocation, found=found)
-    chain = tuple(figures[node] for node in projection.path(int(projection.leaf_node[leaf])))
+    path = frozenset(projection.path(int(projection.leaf_node[leaf])))
+    figures = node_figures(projection, snapshot, allocation, found=found, only=path)
     setpoint = int(allocation.setpoint[leaf])
     explanation = Explanation(
         leaf=projection.leaf_ids[leaf],
@@ -168,7 +168,7 @@ def explain_allocation(
         current_ma=supply_ma(projection, leaf, setpoint),
         sentence=_sentence(projection, snapshot, allocation, leaf, stopped, {each.id: each for each in figures}),
         bindings=stopped,
-        chain=chain,
+        chain=figures[::-1],
         counterfactuals=()
         if strategy is None
         else tuple(_counterfactuals(projection, snapshot, allocation, leaf, found, strategy, allocation.fair_in)),

@@ -64,6 +64,8 @@ def load_on_row(projection: Projection, sums: ByClass, row: int) -> Fraction:
 
 def loads(projection: Projection, sums: ByClass, node: int) -> tuple[Fraction, Fraction, Fraction, Fraction]:
     """L1, L2, L3 in mA and total in W; on lines bounded as phasors, the bound on the phasor sum."""
+    if not sums:
+        return (Fraction(0), Fraction(0), Fraction(0), Fraction(0))
     inner = int(projection.frame.inner_of[node])
     found = [load_on_row(projection, sums, row) for row in range(4)]
     for line in range(TOTAL):

@@ -94,8 +94,9 @@ def _touched(
         home[position] = slot[leaf_parent[who[position]]]
         last[home[position]] = position + 1
     for index in range(found - 1, 0, -1):
-        above = slot[parent[nodes[index]]]
-        last[above] = max(last[above], last[index])
+        above = parent[nodes[index]]
+        if above >= 0:
+            last[slot[above]] = max(last[slot[above]], last[index])
     return found
 
 
@@ -173,9 +174,10 @@ def _settle(
             if rate[group, position] > 0.0 and cap[group, position] > lowest + _CLOSE * abs(lowest):
                 disturbed[home[position], group] = True
     for index in range(found - 1, 0, -1):
-        above = slot[parent[nodes[index]]]
-        for group in range(groups):
-            disturbed[above, group] |= disturbed[index, group]
+        above = parent[nodes[index]]
+        if above >= 0:
+            for group in range(groups):
+                disturbed[slot[above], group] |= disturbed[index, group]
     any_final = False
     for position in range(count):
         final[position] = False

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from math import floor, isfinite
+from math import floor, isfinite, lcm
 
 from busbar.core.allocation import Verdict
 from busbar.core.depot import FairIn
@@ -15,7 +15,7 @@ from busbar.core.projection import Projection
 from busbar.core.rows import TOTAL
 from busbar.core.snapshot import TURN_S, Snapshot, least
 from busbar.core.strategies import STRATEGIES, Strategy
-from busbar.core.twin_limits import ZERO, twin_available
+from busbar.core.twin_limits import Exact, twin_available
 
 SNAP = Fraction(1, 10**6)
 """A share this near to a step, in steps, counts as that step, where it fits."""
@@ -52,10 +52,8 @@ class _Leaf:
     """Setpoint per level."""
     offset: Fraction
 
-    @property
-    def floor(self) -> int:
-        """Up to what is reserved for it anyway, a leaf takes nothing from anybody."""
-        return max(self.minimum, min(self.request, self.idle))
+    floor: int
+    """Up to what is reserved for it anyway, a leaf takes nothing from anybody."""
 
     def at(self, level: Fraction) -> Fraction:
         """What it takes at a level."""
@@ -73,31 +71,42 @@ class _Leaf:
 
 
 class _Room:
-    """What is left at every node and row."""
+    """What is left at every node and row. A row is counted in units in which its weights and limits are whole."""
 
-    def __init__(self, projection: Projection, available: Sequence[Sequence[Fraction | None]]) -> None:
-        self.left = {
-            (node, row): limit
-            for node, rows in enumerate(available)
-            for row, limit in enumerate(rows)
-            if limit is not None
-        }
-        """(node, row) -> what is left, where it is limited."""
-        self.puts: list[dict[tuple[int, int], Fraction]] = []
-        """Per leaf: (node, row) -> what one unit of setpoint puts there, for every limited row on its path."""
-        for leaf, load in zip(projection.leaf_node, projection.leaf_class, strict=True):
-            column = [(row, weights[load]) for row, weights in enumerate(projection.weights) if weights[load] > 0]
-            places = (((node, row), weight) for node in projection.path(int(leaf)) for row, weight in column)
-            self.puts.append({place: weight for place, weight in places if place in self.left})
+    def __init__(self, projection: Projection, available: Sequence[Sequence[Exact | None]]) -> None:
+        self.limit: dict[tuple[int, int], int] = {}
+        """(node, row) -> what is available, where it is limited."""
+        columns: list[list[tuple[int, int]]] = [[] for _ in projection.classes]
+        """Per load class: (row, what one unit of setpoint puts there)."""
+        for row, weights in enumerate(projection.weights):
+            limits = {node: limit for node, rows in enumerate(available) if (limit := rows[row]) is not None}
+            unit = lcm(*(value.denominator for value in (*weights, *limits.values())))
+            self.limit.update({(node, row): int(limit * unit) for node, limit in limits.items()})
+            for load, weight in enumerate(weights):
+                if weight > 0:
+                    columns[load].append((row, int(weight * unit)))
+        self.puts: list[list[tuple[tuple[int, int], int]]] = []
+        """Per leaf: (node, row) and what one unit of setpoint puts there, for every limited row on its path."""
+        for leaf, load in zip(projection.leaf_node.tolist(), projection.leaf_class.tolist(), strict=True):
+            places = [((node, row), weight) for node in projection.path(leaf) for row, weight in columns[load]]
+            self.puts.append([(place, weight) for place, weight in places if place in self.limit])
+        self.left: dict[tuple[int, int], Exact] = {}
+
+    def set_aside(self, reserved: Sequence[int]) -> None:
+        """Begin anew: everything is left but what is reserved per leaf."""
+        self.left = dict(self.limit)
+        for leaf, amount in enumerate(reserved):
+            self.take(leaf, amount)
 
     def fits(self, leaf: int, amount: int) -> bool:
         """Whether that much more fits along the leaf's path; nothing always does."""
-        return amount <= 0 or all(weight * amount <= self.left[place] for place, weight in self.puts[leaf].items())
+        return amount <= 0 or all(weight * amount <= self.left[place] for place, weight in self.puts[leaf])
 
-    def take(self, leaf: int, amount: Fraction | int) -> None:
+    def take(self, leaf: int, amount: Exact) -> None:
         """Take it from every row along the leaf's path."""
-        for place, weight in self.puts[leaf].items():
-            self.left[place] -= weight * amount
+        if amount:
+            for place, weight in self.puts[leaf]:
+                self.left[place] -= weight * amount
 
 
 def twin_balance(
@@ -106,7 +115,7 @@ def twin_balance(
     *,
     strategy: str | Strategy = "equal_share",
     fair_in: FairIn | str = FairIn.POWER,
-    available: Sequence[Sequence[Fraction | None]] | None = None,
+    available: Sequence[Sequence[Exact | None]] | None = None,
 ) -> TwinResult:
     """Admit, raise tier by tier, round down and hand out the rest: design section 5, exactly.
 
@@ -117,19 +126,15 @@ def twin_balance(
     leaves, order = _leaves(projection, snapshot, chosen, FairIn(fair_in))
     reserved = [leaf.idle for leaf in leaves]
 
-    def room_beyond_reserved() -> _Room:
-        room = _Room(projection, given)
-        for leaf, amount in enumerate(reserved):
-            room.take(leaf, amount)
-        return room
+    room = _Room(projection, given)
 
     verdict = [Verdict.NOTHING_WANTED] * len(leaves)
-    room = room_beyond_reserved()
+    room.set_aside(reserved)
     for leaf in order:
         verdict[leaf.index] = _admit(leaf, room, reserved)
     admitted = [leaf for leaf in order if verdict[leaf.index] == Verdict.ADMITTED]
 
-    share = [ZERO] * len(leaves)
+    share = [Fraction(0)] * len(leaves)
     for tier in sorted({leaf.tier for leaf in admitted}):
         for index, value in _raise([leaf for leaf in admitted if leaf.tier == tier], room).items():
             share[index] = value
@@ -138,7 +143,7 @@ def twin_balance(
     for leaf in admitted:
         setpoint[leaf.index], wish[leaf.index] = _round_down(leaf, share[leaf.index])
         reserved[leaf.index] = max(leaf.idle, setpoint[leaf.index])
-    room = room_beyond_reserved()
+    room.set_aside(reserved)
     for leaf in admitted:
         if wish[leaf.index] > setpoint[leaf.index]:
             _step_up(leaf, wish[leaf.index], room, reserved, setpoint)
@@ -161,14 +166,17 @@ def _leaves(
         on_lines = [projection.weights[line][load] for line in range(TOTAL)]
         per_unit = projection.weights[TOTAL][load] if fair_in is FairIn.POWER else max(on_lines)
         due = snapshot.waiting_for_s[index] >= TURN_S
+        request = min(max(request, minimum), int(projection.max_rating[index])) if request > 0 else 0
+        idle = max(int(projection.fallback[index]), int(snapshot.committed[index])) if in_service else 0
         leaves.append(
             _Leaf(
                 index=index,
-                request=min(max(request, minimum), int(projection.max_rating[index])) if request > 0 else 0,
+                request=request,
                 minimum=minimum,
                 step=int(projection.step[index]),
                 steps=tuple(steps.tolist()),
-                idle=max(int(projection.fallback[index]), int(snapshot.committed[index])) if in_service else 0,
+                idle=idle,
+                floor=max(minimum, min(request, idle)),
                 # Stopped for want of room, and its turn has not come.
                 needs_margin=bool(isfinite(snapshot.stopped_ago_s[index]) and not snapshot.charging[index] and not due),
                 tier=int(ranking.tier[index]),
@@ -196,41 +204,66 @@ def _admit(leaf: _Leaf, room: _Room, reserved: list[int]) -> int:
 
 def _raise(leaves: Sequence[_Leaf], room: _Room) -> dict[int, Fraction]:
     """One level rises: again and again to where the next row is full, where everybody in that row freezes."""
-    rising = list(leaves)
+    rising = {leaf.index: leaf for leaf in leaves}
     found: dict[int, Fraction] = {}
+    bends = _bends(leaves)
     while rising:
-        rows: dict[tuple[int, int], list[tuple[_Leaf, Fraction]]] = {}
-        for leaf in rising:
-            for place, weight in room.puts[leaf.index].items():
-                rows.setdefault(place, []).append((leaf, weight))
-        full_at = {place: _level_when_full(row, room.left[place]) for place, row in rows.items()}
+        rows: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for bend, index, change in bends.at:
+            for place, weight in room.puts[index] if index in rising else ():
+                rows.setdefault(place, []).append((bend, weight * change))
+        # Where fallbacks alone are above the limit, nothing is left.
+        left = {place: max(0, room.left[place] * bends.fine) for place in rows}
+        full_at = {place: _level_when_full(row, left[place]) for place, row in rows.items()}
         level = min((level for level in full_at.values() if level is not None), default=None)
-        full = [row for place, row in rows.items() if full_at[place] == level]
+        full = {place for place in rows if full_at[place] == level}
         # Where no row will ever be full, everybody reaches the request.
-        frozen = rising if level is None else {leaf.index: leaf for row in full for leaf, _ in row}.values()
+        frozen = [
+            leaf
+            for leaf in rising.values()
+            if level is None or any(place in full for place, _ in room.puts[leaf.index])
+        ]
         for leaf in frozen:
-            found[leaf.index] = Fraction(leaf.request) if level is None else leaf.at(level)
+            found[leaf.index] = Fraction(leaf.request) if level is None else leaf.at(level / bends.unit)
             room.take(leaf.index, found[leaf.index] - leaf.floor)
-        rising = [leaf for leaf in rising if leaf.index not in found]
+            del rising[leaf.index]
     return found
 
 
-def _level_when_full(row: Sequence[tuple[_Leaf, Fraction]], left: Fraction) -> Fraction | None:
-    """The highest level at which what the leaves take above their floors fits; None where it fits at any level."""
+@dataclass(frozen=True, kw_only=True)
+class _Bends:
+    """Where leaves begin to take more than their floor, and where they have all of their request, by level."""
 
-    def taken(level: Fraction) -> Fraction:
-        return sum((weight * (leaf.at(level) - leaf.floor) for leaf, weight in row), ZERO)
+    unit: int
+    """Parts of a level in which every bend is at a whole number of them."""
+    fine: int
+    """Parts of a unit of setpoint in which everybody takes a whole number more with each part of a level."""
+    at: Sequence[tuple[int, int, int]]
+    """Level, leaf, and how much more than before (or less) it takes from there on with each part of a level."""
 
-    left = max(ZERO, left)  # Where fallbacks alone are above the limit.
-    if sum((weight * (leaf.request - leaf.floor) for leaf, weight in row), ZERO) <= left:
-        return None
-    corners = sorted({leaf.level_of(value) for leaf, _ in row for value in (leaf.floor, leaf.request)})
-    fits, exceeds = 0, len(corners) - 1
-    while exceeds - fits > 1:
-        middle = (fits + exceeds) // 2
-        fits, exceeds = (middle, exceeds) if taken(corners[middle]) <= left else (fits, middle)
-    low, high = taken(corners[fits]), taken(corners[exceeds])
-    return corners[fits] + (left - low) * (corners[exceeds] - corners[fits]) / (high - low)
+
+def _bends(leaves: Sequence[_Leaf]) -> _Bends:
+    span = {leaf.index: (leaf.level_of(leaf.floor), leaf.level_of(leaf.request)) for leaf in leaves}
+    unit = lcm(*(level.denominator for levels in span.values() for level in levels))
+    rises = {leaf.index: leaf.share / unit for leaf in leaves}
+    fine = lcm(*(rise.denominator for rise in rises.values()))
+    begins = [(int(begin * unit), index, int(rises[index] * fine)) for index, (begin, _) in span.items()]
+    ends = [(int(end * unit), index, -int(rises[index] * fine)) for index, (_, end) in span.items()]
+    return _Bends(unit=unit, fine=fine, at=sorted(begins + ends))
+
+
+def _level_when_full(row: Sequence[tuple[int, int]], left: Exact) -> Fraction | None:
+    """The highest level at which what the leaves take above their floors fits; None where it fits at any level.
+
+    `row`: the bends of those in it.
+    """
+    taken, rise, reached = 0, 0, 0
+    for bend, change in row:
+        then = taken + rise * (bend - reached)
+        if then > left:
+            return reached + Fraction(left - taken, rise)
+        taken, rise, reached = then, rise + change, bend
+    return None
 
 
 def _round_down(leaf: _Leaf, share: Fraction) -> tuple[int, int]:

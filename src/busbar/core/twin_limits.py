@@ -1,4 +1,4 @@
-"""The twin's limits: what is available at every node and row, in Fractions, straight from the stored records.
+"""The twin's limits: what is available at every node and row, exactly, straight from the stored records.
 
 Shares no code with `limits`, `frame` and `rooms`. This is design sections 3 and 4, line by line.
 """
@@ -11,24 +11,25 @@ from busbar.core.projection import Projection
 from busbar.core.snapshot import Mode, Snapshot
 from busbar.core.units import PHASES, SQRT3, ActivePower, Amount, ApparentPower, Current, Phase
 
-Load = tuple[Fraction, Fraction, Fraction, Fraction]
+Exact = Fraction | int
+"""What is whole stays an int, which is many times as cheap to count with."""
+Load = tuple[Exact, Exact, Exact, Exact]
 """mA on L1, L2 and L3, referred to the depot's nominal voltage, and W in total."""
-Limit = tuple[Fraction | None, Fraction | None, Fraction | None, Fraction | None]
+Limit = tuple[Exact | None, Exact | None, Exact | None, Exact | None]
 """The same four rows; None: not limited here."""
 OPEN: Limit = (None, None, None, None)
-ZERO = Fraction(0)
-NOTHING: Load = (ZERO, ZERO, ZERO, ZERO)
+NOTHING: Load = (0, 0, 0, 0)
 
 
-def twin_available(projection: Projection, snapshot: Snapshot) -> list[list[Fraction | None]]:
+def twin_available(projection: Projection, snapshot: Snapshot) -> list[list[Exact | None]]:
     """[N][rows] what charge points together may draw at each node; None where a row is not limited.
 
     A connector's own rating caps its request and limits no row. Nodes that are alike share their list.
     """
     base = twin_base_loads(projection, snapshot)
     phasor = _lines_bounded_as_phasor(projection)
-    unlimited: list[Fraction | None] = [None] * len(projection.rows)
-    alike: dict[tuple[object, ...], list[Fraction | None]] = {}
+    unlimited: list[Exact | None] = [None] * len(projection.rows)
+    alike: dict[tuple[object, ...], list[Exact | None]] = {}
     available = []
     for node, subject in enumerate(projection.subjects):
         if isinstance(subject, Connector):
@@ -69,8 +70,9 @@ def twin_base_loads(projection: Projection, snapshot: Snapshot) -> list[Load]:
         if isinstance(subject, Circuit) and subject.base_load is not None:
             known = _whole(_load(subject.base_load, depot, voltage_v, phases))
         else:
-            idle = _whole(_load(ActivePower(w=idle_w[node]), depot, voltage_v, phases))
-            known = _sum(below[node], idle)
+            known = below[node]
+            if idle_w[node]:
+                known = _sum(known, _whole(_load(ActivePower(w=idle_w[node]), depot, voltage_v, phases)))
         if snapshot.modes.get(node_id) is Mode.SAFE:
             base[node] = _most(_assumed(projection, node), known)
         elif node_id in snapshot.base_load:
@@ -96,7 +98,7 @@ def _available(projection: Projection, snapshot: Snapshot, node: int, base: Load
     # Generation never lifts what charge points draw above the rating (where none is given, the default).
     most = [default[row] if rating[row] is None else rating[row] for row in range(4)]
     is_safe = snapshot.modes.get(node_id) is Mode.SAFE
-    found: list[Fraction | None] = []
+    found: list[Exact | None] = []
     for row in range(4):
         limit = flow[row]
         if limit is None:
@@ -106,7 +108,7 @@ def _available(projection: Projection, snapshot: Snapshot, node: int, base: Load
         room = limit if isinstance(subject, ChargePoint) else limit - base[row]
         for cap in (most[row], safe[row] if is_safe else None):
             room = room if cap is None else min(room, cap)
-        found.append(max(ZERO, room))
+        found.append(max(0, room))
     return (found[0], found[1], found[2], found[3])
 
 
@@ -142,7 +144,7 @@ def _limit(amount: Amount | None, depot: Depot, voltage_v: int, phases: tuple[Ph
         case None:
             return OPEN
         case ActivePower(w=w):
-            return (None, None, None, Fraction(w))
+            return (None, None, None, w)
         case ApparentPower(va=va):
             line = _apparent_ma(va, depot, phases)
             return (*(line if phase in phases else None for phase in PHASES), None)  # type: ignore[return-value]
@@ -158,38 +160,38 @@ def _load(amount: Amount, depot: Depot, voltage_v: int, phases: tuple[Phase, ...
     """A base load on all four rows. Generation counts only on the rows it is measured on."""
     match amount:
         case ActivePower(w=w):
-            ma, total = _ma_of_watts(Fraction(max(0, w)), depot, phases), Fraction(w)
+            ma, total = _ma_of_watts(max(0, w), depot, phases), w
         case ApparentPower(va=va):
-            ma, total = _apparent_ma(max(0, va), depot, phases), Fraction(va)
+            ma, total = _apparent_ma(max(0, va), depot, phases), va
         case Current():
-            lines = [limit or ZERO for limit in _limit(amount, depot, voltage_v, phases)[:3]]
+            lines = [limit or 0 for limit in _limit(amount, depot, voltage_v, phases)[:3]]
             return (lines[0], lines[1], lines[2], _watts_of_lines(lines, depot))
-    lines = [ma if phase in phases else ZERO for phase in PHASES]
+    lines = [ma if phase in phases else 0 for phase in PHASES]
     return (lines[0], lines[1], lines[2], total)
 
 
-def _apparent_ma(va: int, depot: Depot, phases: tuple[Phase, ...]) -> Fraction:
+def _apparent_ma(va: int, depot: Depot, phases: tuple[Phase, ...]) -> Exact:
     return 3 * 1000 * va / (len(phases) * SQRT3 * depot.voltage_v)
 
 
-def _ma_of_watts(w: Fraction, depot: Depot, phases: tuple[Phase, ...]) -> Fraction:
+def _ma_of_watts(w: Exact, depot: Depot, phases: tuple[Phase, ...]) -> Exact:
     """On each line: balanced, at the base power factor and the lowest voltage."""
     lowest_v = depot.voltage_v * Fraction(1000 - depot.voltage_margin_permille, 1000)
     apparent = w / Fraction(depot.base_power_factor_permille, 1000)
     return 3 * 1000 * apparent / (len(phases) * SQRT3 * lowest_v)
 
 
-def _watts_of_lines(lines_ma: list[Fraction], depot: Depot) -> Fraction:
+def _watts_of_lines(lines_ma: list[Exact], depot: Depot) -> Exact:
     """What is consumed at most: unity power factor and the highest voltage."""
     highest_v = depot.voltage_v * Fraction(1000 + depot.voltage_margin_permille, 1000) / SQRT3
-    return sum((max(ZERO, ma) for ma in lines_ma), ZERO) * highest_v / 1000
+    return sum((max(0, ma) for ma in lines_ma), 0) * highest_v / 1000
 
 
 def _assumed(projection: Projection, node: int) -> Load:
     """Default - safe: a base load that is not seen, converted to the rows it is not given on."""
     _, default, safe = _stored(projection, node)
     gap = [None if d is None or s is None else d - s for d, s in zip(default, safe, strict=True)]
-    lines, total = [ma or ZERO for ma in gap[:3]], gap[3]
+    lines, total = [ma or 0 for ma in gap[:3]], gap[3]
     if total is None:
         total = _watts_of_lines(lines, projection.depot)
     elif all(ma is None for ma in gap[:3]):
@@ -217,14 +219,20 @@ def _lines_bounded_as_phasor(projection: Projection) -> list[tuple[bool, bool, b
     return [(l1, l2, l3) for l1, l2, l3 in bounded]
 
 
-def _all_rows(projection: Projection, four: Limit, phasor: tuple[bool, bool, bool]) -> list[Fraction | None]:
-    """The four rows, and the directions: limited only where a line is bounded as phasor, the plain line where not."""
-    found = []
+def _all_rows(projection: Projection, four: Limit, phasor: tuple[bool, bool, bool]) -> list[Exact | None]:
+    """The four rows, and the directions: limited only where a line is bounded as phasor, the plain line where not.
+
+    Only directions lie inside the circle by a factor (`rows.Row.shrink`).
+    """
+    found: list[Exact | None] = []
     for row in projection.rows:
         line = 3 if row.label == "total" else PHASES.index(Phase(row.label))
         limit = four[line]
         applies = line == 3 or phasor[line] == (row.direction_deg is not None)
-        found.append(limit * row.shrink if limit is not None and applies else None)
+        if limit is None or not applies:
+            found.append(None)
+        else:
+            found.append(limit if row.direction_deg is None else limit * row.shrink)
     return found
 
 
@@ -235,7 +243,7 @@ def _least(*limits: Limit) -> Limit:
 
 def _whole(load: Load) -> Load:
     """Base load is taken in as whole mA and W, rounded up."""
-    return (Fraction(ceil(load[0])), Fraction(ceil(load[1])), Fraction(ceil(load[2])), Fraction(ceil(load[3])))
+    return (ceil(load[0]), ceil(load[1]), ceil(load[2]), ceil(load[3]))
 
 
 def _most(left: Load, right: Load) -> Load:

@@ -133,12 +133,16 @@ class Book:
         for setpoint in stored:
             line = self.line_of.get(setpoint.connector)
             if line is not None:
+                expires_s = expiry_s(line.unit, self.timing)
+                lasts_s = max(abs(setpoint.expiry_s), expires_s)
                 line.ledger = ledgers.restored(
                     line.ledger,
                     value=setpoint.value,
                     fallback=setpoint.fallback,
                     now_s=now_s,
-                    expiry_s=max(setpoint.expiry_s, expiry_s(line.unit, self.timing)),
+                    expiry_s=expires_s,
+                    lasts_s=lasts_s,
+                    over_at_s=setpoint.at.timestamp() + lasts_s,
                     is_leased=setpoint.expiry_s >= 0,
                 )
                 self.refresh(line)

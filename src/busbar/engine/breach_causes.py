@@ -225,7 +225,7 @@ def as_text(value: float, row: int) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     if len(names) <= 3:
-        return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else "Charge points"
+        return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
     return f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 import numpy as np
 
 from busbar.core.base_load import BaseLoadRules
+from busbar.core.breach import BreachRules
 from busbar.core.depot import Circuit, Connector, Depot
 from busbar.core.limits import NO_LIMIT, flow_limit
 from busbar.core.metering import Cause
@@ -97,7 +98,7 @@ class Control:
         """The rooms of the last cycle."""
         self.envelopes: tuple[Envelope, ...] = ()
         """Those that hold now or later."""
-        self.watching = Watching(self.projection, new_id=breach_ids or order_ids)
+        self.watching = Watching(self.projection, new_id=breach_ids or order_ids, rules=_breach_rules(timing))
         self._epoch, self._sequence = epoch, 0
         self._overrides: tuple[Override, ...] = ()
         self._isolated: frozenset[str] = frozenset()
@@ -242,11 +243,13 @@ class Control:
         """What is wanted, and what is known, now; by what the strategy shares among."""
         projection, reserved = self.projection, self.dispatch.reservations(now_s)
         self.vehicles.given(self.dispatch.given(), now_s)
+        envelopes = {node: caps for node, caps in in_force(self.envelopes, at).items() if node in projection.node_index}
         self.metered = self.metering.cycle(
             now_s=now_s,
             committed=self._plugged(reserved.out_of_reach),
             raised_s=self.dispatch.raises(now_s),
             safe_by_order=self._safe,
+            envelopes=envelopes,
         )
         snapshot = snapshot_from_sessions(
             projection,
@@ -254,9 +257,7 @@ class Control:
             sessions=self.vehicles.sessions(at),
             base_load=self.metered.base_load,
             modes=self.metered.modes,
-            envelopes={
-                node: amount for node, amount in in_force(self.envelopes, at).items() if node in projection.node_index
-            },
+            envelopes=envelopes,
         )
         snapshot = replace(
             snapshot,
@@ -367,6 +368,12 @@ class Control:
         return self.dispatch.release(now_s, at)
 
 
+def _breach_rules(timing: Timing) -> BreachRules:
+    """It is looked once a cycle, and charge points say what they draw once in a sample interval: samples so far apart
+    are nothing out of the ordinary, however long cycles are."""
+    return BreachRules(gap_s=max(BreachRules().gap_s, timing.cycle_s + timing.sample_s))
+
+
 def _base_load_rules(timing: Timing) -> BaseLoadRules:
     """How long flows are explained by draws goes by how often charge points say what they draw."""
     sample_s = float(timing.sample_s)
@@ -376,7 +383,8 @@ def _base_load_rules(timing: Timing) -> BaseLoadRules:
         own_s=6 * sample_s,
         slack_s=min(5.0, sample_s / 2),
         hold_s=sample_s,
-        settle_s=2 * sample_s,
+        # Each has to say it twice around an instant, 5 s away from both: after three of its samples, and some delay.
+        settle_s=4 * sample_s,
     )
 
 

@@ -44,6 +44,7 @@ from busbar.engine.lines import (
     in_effect,
     lowering_kind,
     ramp_s,
+    trust_leases,
 )
 from busbar.engine.orders import Answer, Order, OrderKind
 from busbar.engine.ports import StoredSetpoint
@@ -74,6 +75,8 @@ class Dispatch:
         """Charge points with an order in flight."""
         self._to_disconnect: dict[str, None] = {}
         self._touched: dict[str, None] = {}
+        self._is_aimed = False
+        """A cycle has aimed since something was released last."""
         self.use(projection)
 
     # The wiring
@@ -225,6 +228,7 @@ class Dispatch:
             return
         unit.is_clock_near = abs(event.ahead_s) <= self._timing.skew_s
         doubt_leases(unit)
+        trust_leases(unit, event.at.timestamp() - event.read_s)
         self._book.look_at(unit)
 
     def _answered(self, event: Answered) -> None:
@@ -275,7 +279,7 @@ class Dispatch:
 
     def aim(self, targets: Ints, *, found: Rooms, frozen: Bools, now_s: float) -> None:
         """Aim at what a cycle gave, [n] setpoints, in the rooms of its snapshot; `frozen` [n] leaves are not raised."""
-        self._rooms, self._frozen = found, frozen
+        self._rooms, self._frozen, self._is_aimed = found, frozen, True
         committed = self._book.committed.tolist()
         for line, target in zip(self._book.lines, targets.tolist(), strict=True):
             if not line.has_vehicle:
@@ -330,16 +334,28 @@ class Dispatch:
         orders += [self._send(line, OrderKind.SET, value, at) for line, value in self._raises(raised)]
         self._look_again([line for line, _ in told] + raised)
         gone, self._to_disconnect = tuple(self._to_disconnect), {}
-        return Release(
-            orders=tuple(orders),
-            to_store=tuple(
-                self._stored(order, line, at)
-                for order in orders
-                if order.kind is not OrderKind.STOP
-                for line in self._lines_of(order)
-            ),
-            to_disconnect=gone,
-        )
+        to_store = [
+            self._stored(order.id, line, at)
+            for order in orders
+            if order.kind is not OrderKind.STOP
+            for line in self._lines_of(order)
+        ]
+        return Release(orders=tuple(orders), to_store=(*to_store, *self._came_down(at)), to_disconnect=gone)
+
+    def _came_down(self, at: datetime) -> list[StoredSetpoint]:
+        """Once a cycle: connectors that count for less than was stored, which says where they came from.
+
+        What is stored with an order still counts what that takes the place of; a restart before it is renewed would
+        count all of that for a lease.
+        """
+        is_due, self._is_aimed = self._is_aimed, False
+        committed = self._book.committed.tolist() if is_due else []
+        found = []
+        for line, value in zip(self._book.lines if is_due else (), committed, strict=True):
+            in_force = line.ledger.in_force
+            if in_force is not None and line.has_vehicle and ledgers.is_beyond(line.stored, value):
+                found.append(self._stored(in_force.order_id, line, at))
+        return found
 
     def next_due_s(self) -> float:
         """When time alone makes work: something is to be renewed, settles or ends."""
@@ -352,21 +368,20 @@ class Dispatch:
         return wanted is not None and (wanted < effect or line.is_silent)
 
     def _first_words(self, told: list[tuple[Line, int]]) -> list[tuple[Line, int]]:
-        """Whoever counts at the rating and was told nothing yet is told its fallback first, where not all of it fits.
+        """Where not all of it fits, whoever was told nothing yet, and may count for more than it was told before, is
+        told no more at first than it draws or falls back to.
 
-        Any value is less than its rating and so raises nothing that is committed; the draw it would raise all the same.
+        Those are the ones that count at the rating because no fallback is believed, and after a restart all: what was
+        stored may be from before it was lowered. More would raise nothing that is committed, but the draw.
         """
         found = self._rooms
-        doubtful = [
-            line.value is None and line.ledger.may_rise and line.ledger.fallback > line.fallback for line, _ in told
-        ]
-        if found is None or not any(doubtful):
+        if found is None or all(line.value is not None for line, _ in told):
             return told
         book = self._book
         gate = Gate(book.projection, book.ratings, found, book.told, book.drawn)
         return [
-            (line, min(value, line.fallback) if is_doubtful and gate.is_over(line.leaf) else value)
-            for (line, value), is_doubtful in zip(told, doubtful, strict=True)
+            (line, value if line.value is not None or not gate.is_over(line.leaf) else min(value, _at_first(line)))
+            for line, value in told
         ]
 
     def _look_again(self, lines: Iterable[Line]) -> None:
@@ -434,10 +449,10 @@ class Dispatch:
         if kind is OrderKind.STOP:
             return order
         for each, part in held:
-            self._count_as_sent(each, part, order.id)
+            self._count_as_sent(each, part, order.id, at)
         return order
 
-    def _count_as_sent(self, line: Line, value: int, order_id: str) -> None:
+    def _count_as_sent(self, line: Line, value: int, order_id: str, at: datetime) -> None:
         timing, unit, now_s = self._timing, line.unit, self._book.now_s
         assert unit.connection is not None
         if value > (line.value or 0):
@@ -449,6 +464,8 @@ class Dispatch:
             connection=unit.connection,
             sent_s=now_s,
             until_s=now_s + expiry_s(unit, timing),
+            comes_by_s=now_s + expiry_s(unit, timing),
+            over_at_s=at.timestamp() + expiry_s(unit, timing),
             is_leased=unit.is_leased,
         )
         line.ledger = ledgers.when_sent(line.ledger, sent)
@@ -462,12 +479,14 @@ class Dispatch:
         line = self._book.line_of[order.connector]
         return [line] if order.whole is None else line.unit.lines
 
-    def _stored(self, order: Order, line: Line, at: datetime) -> StoredSetpoint:
+    def _stored(self, order_id: str, line: Line, at: datetime) -> StoredSetpoint:
+        line.stored = int(self._book.committed[line.leaf])
+        lasts_s = max(expiry_s(line.unit, self._timing), ledgers.over_at_s(line.ledger) - at.timestamp())
         return StoredSetpoint(
             connector=line.id,
-            value=int(self._book.committed[line.leaf]),
-            expiry_s=expiry_s(line.unit, self._timing) if ledgers.is_leased(line.ledger) else -1.0,
-            order_id=order.id,
+            value=line.stored,
+            expiry_s=lasts_s if ledgers.is_leased(line.ledger) else -lasts_s,
+            order_id=order_id,
             at=at,
             fallback=max(line.fallback, line.ledger.falls_to),
         )
@@ -519,11 +538,8 @@ class Dispatch:
         for line in self._book.lines:
             rest = tuple(sent for sent in line.ledger.on_the_way if sent.order_id != order_id)
             if len(rest) < len(line.ledger.on_the_way):
-                allowed, now_s = ledgers.allowed, self._book.now_s
-                # What it counts for is more where it disobeys, with the order or without.
-                counted[line.leaf] -= allowed(line.ledger, now_s) - allowed(
-                    replace(line.ledger, on_the_way=rest), now_s
-                )
+                # A draw that has not come down yet, or disobeys, counts with the order or without.
+                counted[line.leaf] = ledgers.committed(replace(line.ledger, on_the_way=rest), self._book.now_s)
         return held_down(self._book.ratings, counted, self._book.drawn)
 
     def reservations(self, now_s: float) -> Reservations:
@@ -603,3 +619,12 @@ class Dispatch:
     def _note(self, line: Line, state: str) -> None:
         line.state = state
         self._touched[line.id] = None
+
+
+def _at_first(line: Line) -> int:
+    """What a connector is told at first where it is not known what it was told before."""
+    ledger = line.ledger
+    if ledger.may_rise:
+        return line.fallback if ledger.fallback > line.fallback else line.rating
+    drawn = 0 if ledger.draw is None else max(ledger.draw, line.minimum if ledger.draw else 0)
+    return max(line.fallback, drawn)

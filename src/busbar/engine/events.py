@@ -162,6 +162,9 @@ class ClockRead:
 
     charge_point: str
     ahead_s: float
+    at: datetime
+    """By our wall clock, at `read_s`."""
+    read_s: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

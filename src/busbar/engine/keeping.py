@@ -41,7 +41,7 @@ class Keeping:
         store: Store,
         *,
         says: Says,
-        keep_days: int,
+        keep_days: float,
         on_breach: Callable[[BreachChange, BreachRecord], None],
         on_notices: Callable[[], None],
     ) -> None:
@@ -72,6 +72,10 @@ class Keeping:
                 self._says.error("cycle not recorded", cycle=cycle.record.number, reason=reason)
                 return
         self._keeping = asyncio.create_task(self._keep(cycle, sessions, now_s=now_s))
+
+    def running(self) -> tuple["asyncio.Task[None]", ...]:
+        """What is being written, and forgotten."""
+        return tuple(task for task in (self._keeping, self._pruning) if task is not None and not task.done())
 
     async def end(self) -> None:
         """Finish what is being written."""

@@ -124,6 +124,8 @@ class Line:
     """By a person's word."""
     stop_again_s: float = -1e9
     is_to_be_renewed: bool = False
+    stored: int = 0
+    """What it counted for when that was last handed out to be stored; the store may have failed since."""
     drawn: int | None = None
     """Its last sample, before it was attributed; None: there was none of this vehicle."""
     drawn_s: float = NONE_S
@@ -173,6 +175,13 @@ def doubt_leases(unit: Unit) -> None:
             line.ledger = ledgers.when_leases_do_not_hold(line.ledger)
 
 
+def trust_leases(unit: Unit, wall_s: float) -> None:
+    """The clock of a charge point agrees with ours again. `wall_s`: our wall clock (Unix seconds) less now_s."""
+    if unit.is_leased:
+        for line in unit.lines:
+            line.ledger = ledgers.when_leases_hold_again(line.ledger, wall_s=wall_s)
+
+
 def ramp_s(unit: Unit, timing: Timing) -> float:
     """How long a vehicle there takes to follow, at most."""
     return timing.ramp_s if unit.ramp_s is None else max(unit.ramp_s, timing.ramp_s)
@@ -184,8 +193,15 @@ def expiry_s(unit: Unit, timing: Timing) -> float:
 
 
 def in_effect(line: Line, now_s: float) -> int:
-    """The value that is believed to hold: the last one sent, or what is left from before."""
-    return ledgers.allowed(line.ledger, now_s) if line.value is None else line.value
+    """The value that is believed to hold: the last one sent, or what is left from before.
+
+    After a restart that is what was stored, though it may count for more: until a fallback is believed anew the rating
+    does.
+    """
+    if line.value is not None:
+        return line.value
+    stored = ledgers.may_come(line.ledger, now_s) if line.is_silent else ()
+    return max(stored) if stored else ledgers.allowed(line.ledger, now_s)
 
 
 def lowering_kind(line: Line) -> OrderKind:

@@ -105,7 +105,7 @@ class DepotLoop:
         timing: Timing,
         order_ids: Callable[[], str],
         log: Log,
-        keep_days: int = 90,
+        keep_days: float = 90,
         use_meters: Callable[[Depot], None] = lambda depot: None,
         broadcast: Broadcast | None = None,
         on_notices: Callable[[], None] = lambda: None,
@@ -127,7 +127,7 @@ class DepotLoop:
             log,
         )
         self._use_meters = use_meters
-        self._keeping = Keeping(
+        self.keeping = Keeping(
             depot.id, store, says=log, keep_days=keep_days, on_breach=self._breach_kept, on_notices=on_notices
         )
         self._inbox = Inbox()
@@ -177,7 +177,7 @@ class DepotLoop:
                 self.counts.overruns += 1
                 self._log.warning("cycle took too long", cycle=self.control.number, took_s=round(took_s, 3))
             trigger = await self._until_next(began_s, soonest_s=max(SOONEST_CYCLE_S, CYCLES_SHARE * took_s))
-        await self._keeping.end()
+        await self.keeping.end()
 
     async def _cycle_or_log(self, trigger: str) -> None:
         """A cycle that fails is given up; several in a row end the process, so that leases end too."""
@@ -330,7 +330,7 @@ class DepotLoop:
         await self._release()
         self._say(cycle)
         seen = self._watch(cycle)
-        await self._keeping.keep_beside(cycle, seen, control.vehicles.sessions(clock.now()), now_s=clock.now_s())
+        await self.keeping.keep_beside(cycle, seen, control.vehicles.sessions(clock.now()), now_s=clock.now_s())
 
     def _watch(self, cycle: Cycle) -> Seen | None:
         """Look what flows, and tell; None where that fails: showing it is not worth a cycle, let alone the process."""
@@ -445,6 +445,7 @@ class DepotLoop:
                     await self._store.save_setpoints(self.depot_id, released.to_store)
             except (BusbarError, TimeoutError) as error:
                 self._log.error("setpoints not stored", orders=len(orders), reason=repr(error))
+                self._may_be_stored(released.to_store)
                 orders = self._covered(released)
             else:
                 self._stored.update((each.connector, (each.value, each.fallback)) for each in released.to_store)
@@ -480,6 +481,12 @@ class DepotLoop:
             )
             self.control.take(not_sent, now_s)
         return tuple(covered)
+
+    def _may_be_stored(self, rows: Sequence[StoredSetpoint]) -> None:
+        """Written or not, nobody has said: from now on the lesser of both covers what leaves."""
+        for row in rows:
+            value, fallback = self._stored.get(row.connector, (-1, -1))
+            self._stored[row.connector] = min(value, row.value), min(fallback, row.fallback)
 
     def _is_stored(self, row: StoredSetpoint) -> bool:
         value, fallback = self._stored.get(row.connector, (-1, -1))

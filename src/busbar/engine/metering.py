@@ -19,13 +19,16 @@ from busbar.core.base_load import (
     confirmed_s,
     drawn_between,
     first_drawn,
+    found_hidden,
     lifted,
     lowered,
     most_drawn,
     settled,
+    tells_all,
 )
 from busbar.core.depot import Circuit
 from busbar.core.draws import Sitting, empty_history, moved, on_rows, remember, sitting
+from busbar.core.limits import Caps
 from busbar.core.metering import (
     Cause,
     Condition,
@@ -244,14 +247,20 @@ class Metering:
     # Once a cycle
 
     def cycle(
-        self, *, now_s: float, committed: Ints, raised_s: Floats | None = None, safe_by_order: Collection[str] = ()
+        self,
+        *,
+        now_s: float,
+        committed: Ints,
+        raised_s: Floats | None = None,
+        safe_by_order: Collection[str] = (),
+        envelopes: Mapping[str, Caps] | None = None,
     ) -> Metered:
         """What the meters say now.
 
         `committed` [n] is the most each leaf may draw, in its unit, sent but unacknowledged raises included; 0 where
         certainly nothing is plugged in. `raised_s` [n] is when the last raise of it was acknowledged, `now_s` while it
         is not, minus infinity where there was none; left out, it is when `committed` was seen to grow.
-        `safe_by_order` names nodes that a person has put into SAFE, with or without a meter.
+        `safe_by_order` names nodes that a person has put into SAFE, with or without a meter; `envelopes` are in force.
         """
         self._place_own_samples()
         entitled = self._entitled(now_s, committed, raised_s)
@@ -266,7 +275,7 @@ class Metering:
             name: amount
             for name, meter in self._meters.items()
             if conditions[name].mode is Mode.NORMAL
-            and (amount := as_amount(self._projection, meter.node, meter.estimate)) is not None
+            and (amount := as_amount(self._projection, meter.node, meter.estimate, envelopes)) is not None
         }
         return Metered(
             modes={name: Mode.SAFE for name, found in conditions.items() if found.mode is Mode.SAFE},
@@ -341,6 +350,8 @@ class Metering:
             meter.state = compare(meter.state, reading, meter.bounds, self._rules, low=low, high=high)
             if meter.estimate.is_settled:
                 meter.estimate = lowered(meter.estimate, reading, low, rules)
+                if tells_all(self._history, entitled, meter.leaves, reading.taken_s, rules):
+                    meter.estimate = found_hidden(meter.estimate, reading, high)
             elif reading.taken_s >= meter.estimate.begun_s:
                 drawn, all_reported = first_drawn(self._history, entitled, meter.leaves, reading.taken_s, rules)
                 meter.estimate = settled(

@@ -192,7 +192,8 @@ class StoredSetpoint:
     value: int
     """The most it may still draw by anything ever sent to it, in its unit."""
     expiry_s: float
-    """How long after it was sent the last of it may take effect; infinite is written as a negative number."""
+    """How long after it was sent the last of it may take effect; negative: so long if its charge point's clock is right
+    after all, which was doubted."""
     order_id: str
     at: datetime
     fallback: int = 0

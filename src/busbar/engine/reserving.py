@@ -41,7 +41,7 @@ def reserve(book: Book, found: Rooms | None) -> Reservations:
             out_of_reach[leaf], raw[leaf] = True, committed[leaf]
         elif not line.has_vehicle:
             raw[leaf] = committed[leaf]
-        elif _does_not_come_down(line, book.now_s):
+        elif _does_not_come_down(line, committed[leaf], book.now_s):
             raw[leaf], at_most[leaf] = committed[leaf], in_effect(line, book.now_s)
         else:
             raw[leaf] = line.ledger.fallback
@@ -68,14 +68,24 @@ def _leave_out_what_does_not_fit(doubtful: list[int], counted: Ints, gate: Gate)
             counted[leaf] = 0
 
 
-def _does_not_come_down(line: Line, now_s: float) -> bool:
+def _does_not_come_down(line: Line, committed: int, now_s: float) -> bool:
+    if line.ledger.disobeys:
+        return True
     since_s = line.lowering_since_s
-    return line.ledger.disobeys or (since_s is not None and LOWERING_S <= now_s - since_s < LOWERING_AGAIN_S)
+    if since_s is None or not LOWERING_S <= now_s - since_s < LOWERING_AGAIN_S:
+        return False
+    # It may have come down since that was looked at, a cycle ago.
+    return line.target is None or _is_above(line, committed, line.target)
+
+
+def _is_above(line: Line, committed: int, target: int) -> bool:
+    """More is committed than it is meant to have."""
+    return ledgers.is_beyond(committed, max(target, line.ledger.fallback))
 
 
 def watch_lowering(line: Line, committed: int, target: int, now_s: float) -> None:
     """Note since when more is committed for a connector than it is meant to have, and does not become less."""
-    if not ledgers.is_beyond(committed, max(target, line.ledger.fallback)):
+    if not _is_above(line, committed, target):
         line.lowering_since_s = None
     elif (
         line.lowering_since_s is None

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import numpy as np
 
+from busbar.core.breach import BreachRules
 from busbar.core.headroom import Rooms
 from busbar.core.metering import Condition
 from busbar.core.projection import Projection
@@ -44,8 +45,8 @@ class Seen:
 class Watching:
     """Lives as long as its depot; `use` carries it over an edit."""
 
-    def __init__(self, projection: Projection, *, new_id: Callable[[], str]) -> None:
-        self._breaches = Breaches(projection, new_id=new_id)
+    def __init__(self, projection: Projection, *, new_id: Callable[[], str], rules: BreachRules | None = None) -> None:
+        self._breaches = Breaches(projection, new_id=new_id, rules=rules)
         self._modes: dict[str, Mode] = {}
         self._safe_since: dict[str, datetime] = {}
         self._alarms: frozenset[Alarm] = frozenset()

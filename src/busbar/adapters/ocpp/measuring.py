@@ -49,7 +49,8 @@ def observe_clock(exchange: Exchange, station: Station, offset_s: float, receive
     station.clock.observe(offset_s, received.s)
     ahead_s = station.clock.news_s()
     if ahead_s is not None:
-        exchange.inbox(station.depot_id, ClockRead(charge_point=station.id, ahead_s=ahead_s))
+        read = ClockRead(charge_point=station.id, ahead_s=ahead_s, at=received.at, read_s=received.s)
+        exchange.inbox(station.depot_id, read)
 
 
 def _values(told: Told, station: Station) -> tuple[list[Any], str | None]:

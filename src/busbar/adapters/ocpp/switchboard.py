@@ -266,19 +266,21 @@ class Switchboard:
 
     async def _sweep(self) -> None:
         """End what takes too long, and ask the silent whether they are there: one task for all connections."""
-        listening = self._listening
         while True:
             await asyncio.sleep(SWEEP_S)
-            now_s = self.exchange.clock.now_s()
-            for session in sorted(self._waiting, key=lambda session: session.number):
-                session.check(now_s)
-            for wire in tuple(self._wires):
-                silent_s = now_s - wire.heard_s
-                if silent_s >= listening.silent_s:
-                    wire.drop()
-                elif silent_s >= listening.ping_s and now_s - wire.pinged_s >= listening.ping_s / 2:
-                    wire.pinged_s = now_s
-                    wire.knock()
+            self._sweep_over(self.exchange.clock.now_s())
+
+    def _sweep_over(self, now_s: float) -> None:
+        listening = self._listening
+        for session in sorted(self._waiting, key=lambda session: session.number):
+            session.check(now_s)
+        for wire in tuple(self._wires):
+            silent_s = now_s - wire.heard_s
+            if silent_s >= listening.silent_s:
+                wire.drop()
+            elif silent_s >= listening.ping_s and now_s - wire.pinged_s >= listening.ping_s / 2:
+                wire.pinged_s = now_s
+                wire.knock()
 
     async def _load(self, served: Served) -> None:
         """Read what was kept of a depot's charge points; until then nobody of it is let in."""

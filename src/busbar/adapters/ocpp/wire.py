@@ -161,10 +161,20 @@ class StationWire(ServerConnection):
         """The socket is closed."""
         super().connection_lost(exc)
         self._gate.wires.discard(self)
-        # They hold each other: let go, so that what flaps all night does not wait for the collector.
         listener, self.listener = self.listener, None
         if listener is not None:
             listener.end("connection lost" if exc is None else f"connection lost: {exc}")
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Open the circles that this hangs in, so that what flaps all night does not wait for the collector.
+
+        What `websockets` keeps for reading holds itself: a generator, how that ended (with its frames), and a closure.
+        """
+        protocol = self.protocol
+        protocol.parser.close()
+        protocol.parser_exc = None
+        vars(protocol).pop("select_subprotocol", None)
 
     def _whole(self, frame: Frame) -> bytes | bytearray | None:
         """The message that this frame completes; None: more of it is to come."""
