@@ -1,5 +1,6 @@
 """Server-sent events over a real socket: resumed, reset, ended, bounded."""
 
+import gc
 import json
 import threading
 import time
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import FrameType
 from typing import Any
 
 import httpx
@@ -142,6 +144,18 @@ def test_events_end_when_the_token_is_revoked(running: Running, monkeypatch: pyt
         assert answer.status_code in (200, 401)
 
 
+def test_a_listener_that_leaves_without_a_word_leaves_nothing_to_collect(running: Running) -> None:
+    with without_the_collector():
+        with listening(running) as events:
+            running.call(running.service.step())
+            assert wanted(events, 1)
+        # What a traceback holds are frames, and a frame what was told last.
+        until_s = time.monotonic() + WITHIN_S
+        while running.server.server_state.tasks or kept_frames("_listen"):
+            assert time.monotonic() < until_s, kept_frames("_listen")
+            time.sleep(0.05)
+
+
 def test_there_are_only_so_many_listeners_and_one_that_leaves_makes_room(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +199,22 @@ def test_the_server_ends_although_somebody_listens() -> None:
         assert not thread.is_alive()
         assert time.monotonic() - began_s < 3.0
         assert heard
+
+
+@contextmanager
+def without_the_collector() -> Iterator[None]:
+    """What hangs together in circles stays."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def kept_frames(name: str) -> list[FrameType]:
+    """Frames of functions of that name that something holds."""
+    return [each for each in gc.get_objects() if type(each) is FrameType and each.f_code.co_name == name]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from asking import GRANTED, WA_PTA, Asking, only_problem
+from asking import GRANTED, WA_PTA, Asking, asking_of, only_problem
 
 from busbar.engine.access import Role
 from busbar.entrypoints.api import models
@@ -213,6 +213,20 @@ def test_a_derms_limits_below_what_it_is_granted(asking: Asking) -> None:
     (write,) = _writes(asking)
     assert write["by"] == "derms 3 (DSO)"
     assert GRANTED == "GC1"
+
+
+def test_a_derms_limits_what_it_is_granted_before_the_first_cycle_too() -> None:
+    """A refusal there would lose a cut that came while the service was started again."""
+    with asking_of(steps=0) as asking:
+        cut = {"node": GRANTED, "value": "300 kW", "by": "DSO"}
+        given = asking("POST", f"{WA_PTA}/envelopes", role=Role.DERMS, json=cut)
+        assert given.status_code == 201, given.text
+        (seen,) = asking("GET", f"{WA_PTA}/envelopes", role=Role.DERMS).json()["envelopes"]
+        assert seen["id"] == given.json()["id"]
+        other = asking("POST", f"{WA_PTA}/envelopes", role=Role.DERMS, json={**cut, "node": "GC2"})
+        assert other.status_code == 403
+        withdrawn = asking("DELETE", f"{WA_PTA}/envelopes/{seen['id']}", role=Role.DERMS)
+        assert (withdrawn.status_code, withdrawn.json()["state"]) == (200, "withdrawn")
 
 
 def test_a_breach_is_acknowledged_by_a_named_person_and_stays_open(asking: Asking) -> None:

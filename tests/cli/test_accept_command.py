@@ -16,8 +16,8 @@ def test_scenarios_that_go_as_expected_are_accepted(run: Run, tmp_path: Path) ->
     answer = run("accept", write_scenario(tmp_path), "--workers", "1")
     assert (answer.code, answer.err) == (0, "")
     lines = answer.out.splitlines()
-    assert " ".join(lines[0].split()) == "Scenario Expectations met Goals missed Faults Left out Took"
-    assert lines[1].split()[:7] == ["✔", "silent", "6", "of", "6", "0", "1"]
+    assert " ".join(lines[0].split()) == "Scenario Played Expectations met Goals missed Faults Left out Took"
+    assert lines[1].split()[:8] == ["✔", "silent", "trial", "6", "of", "6", "0", "1"]
     assert lines[-1] == "✔ All as expected."
 
 

@@ -40,7 +40,12 @@ KEPT = Totals(
     lives=5,
     faults={"meter_silent": 3},
     pairs={"meter_silent+store_fails": 2},
-    figures={"limit_obeyed_s": Worst(value=9.5, seed=1)},
+    figures={
+        "limit_obeyed_s": Worst(value=9.5, seed=1),
+        "over after a change, s": Worst(value=12.0, seed=2),
+        "R7 less than the optimum, %": Worst(value=1.25, seed=0),
+        "R7 trials in which nothing was compared": Worst(value=1.0, seed=0),
+    },
     cpu_s=12.0,
 )
 
@@ -73,11 +78,24 @@ def test_what_was_expected_over_time_and_did_not_come_is_exit_code_1(run: Run, t
     assert other["digest"] != document["digest"]
 
 
-def test_a_night_with_faults_has_no_report(run: Run, tmp_path: Path) -> None:
-    answer = run("simulate", trial(tmp_path), "--report", tmp_path / "report")
-    assert answer.code == 2
-    assert "--report" in answer.err
-    assert not (tmp_path / "report").exists()
+def test_a_trial_has_a_report_that_judges_the_whole_night_too(run: Run, tmp_path: Path) -> None:
+    path, folder = trial(tmp_path, "  - no_limit_broken: true\n"), tmp_path / "report"
+    answer = run("simulate", path, "--report", folder, "--seed", "9")
+    assert answer.code == 0
+    assert f"Report: {folder / 'report.html'}" in answer.err
+    page = (folder / "report.html").read_text()
+    assert "No limit of any node is broken for longer than the 15 s" in page
+    assert f"busbar simulate {path} --seed 9" in page
+    summary = checked((folder / "summary.json").read_text(), "busbar/trial/1")
+    assert summary["digest"] in page
+    flows = (folder / "series" / "node_flow_total_w.csv").read_text().splitlines()
+    assert len(flows) == 1 + 150
+
+
+def test_a_trial_whose_night_was_not_as_expected_is_exit_code_1_where_it_is_judged(run: Run, tmp_path: Path) -> None:
+    path = trial(tmp_path, "  - energy_delivered: 900 kWh\n")
+    assert run("simulate", path).code == 0
+    assert run("simulate", path, "--report", tmp_path / "report").code == 1
 
 
 def test_what_ran_already_is_shown_and_not_run_again(run: Run, tmp_path: Path) -> None:
@@ -87,11 +105,36 @@ def test_what_ran_already_is_shown_and_not_run_again(run: Run, tmp_path: Path) -
     assert answer.code == 1
     assert "3 trials (seeds 0:3)" in answer.out
     assert "busbar simulate --faults --seed 2    R1 at 60 s: C1 carries too much" in answer.out
-    assert "limit_obeyed_s  9.5 s (seed 1)" in answer.out
+    figures = [" ".join(line.split()) for line in answer.out.splitlines()]
+    assert "limit_obeyed_s 9.5 s (seed 1)" in figures
+    assert "over after a change 12.0 s (seed 2)" in figures
+    assert "R7 less than the optimum 1.2 % (seed 0)" in figures
+    assert "R7 trials in which nothing was compared 1 (seed 0)" in figures
     assert "1 of 561 pairs of faults met." in answer.out
     assert not (tmp_path / "failing").exists()
-    shown = checked(run("simulate", "--faults", "--seeds", "0:3", "--into", path, "--json").out, "busbar/trials/1")
+    shown = checked(run("simulate", "--faults", "--seeds", "0:3", "--into", path, "--json").out, "busbar/trials/2")
     assert shown == as_document(KEPT)
+
+
+def test_faults_are_drawn_upon_a_scenario_file_and_sums_of_others_are_left_alone(run: Run, tmp_path: Path) -> None:
+    path, into = trial(tmp_path), tmp_path / "sum.json"
+    asked = ("simulate", path, "--faults", "--hours", "1", "--seeds", "0:1", "--into", into, "--workers", "1")
+    answer = run(*asked)
+    assert (answer.code, answer.err) == (0, "")
+    assert "1 trial upon silent, 1 h (seeds 0:1)" in answer.out
+    kept = json.loads(into.read_text())
+    assert kept["upon"] == "silent, 1 h"
+    assert sum(kept["faults"].values()) > 16
+    assert run(*asked).out == answer.out
+    other = run("simulate", "--faults", "--seeds", "0:1", "--into", into)
+    assert other.code != 0
+    assert "do not add up" in other.err
+
+
+def test_too_short_a_scenario_is_refused_and_says_what_to_give(run: Run, tmp_path: Path) -> None:
+    answer = run("simulate", trial(tmp_path), "--faults", "--seed", "1")
+    assert (answer.code, answer.out) == (2, "")
+    assert "--hours" in answer.err
 
 
 @pytest.mark.parametrize(
@@ -102,7 +145,7 @@ def test_what_ran_already_is_shown_and_not_run_again(run: Run, tmp_path: Path) -
         (["--faults", "--seeds", "0:3", "--seed", "1"], "--seed"),
         (["--faults", "--report", "somewhere"], "--report"),
         (["--faults", "--leaves", "connector"], "--leaves"),
-        (["--faults", "some.yaml"], "SCENARIO"),
+        (["--faults", "--hours", "2"], "--hours"),
         ([], "SCENARIO"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -26,6 +27,7 @@ from busbar.entrypoints.cli import main
 START_WITHIN_S = 240.0
 BUSY_WITHIN_S = 40.0
 END_WITHIN_S = 25.0
+ROOT = Path(__file__).parents[2]
 MAIN = "from busbar.entrypoints.cli import main; raise SystemExit(main())"
 
 
@@ -204,5 +206,25 @@ def test_a_folder_goes_with_a_report(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_the_simulated_night_is_still_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--report", str(tmp_path / "night")]) == 0
-    assert "No limit was broken" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    first_story = (ROOT / "docs" / "fifteen_minutes.md").read_text(encoding="utf-8").split("## 2.")[0]
+    said = re.findall(r"`(✔ [^`]+)`", first_story)
+    assert any("No limit was broken" in each for each in said)
+    assert [each for each in said if each not in printed] == []
     assert list((tmp_path / "night").iterdir())
+
+
+def test_a_database_of_its_own_stays_and_that_is_said(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.db"
+    found = subprocess.run(
+        [sys.executable, "-c", MAIN, "demo", "--port", "0", "--for", "1", "--database", f"sqlite:///{kept}"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=START_WITHIN_S,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    assert kept.is_file()
+    assert "Ctrl-C ends the demo; its database stays." in found.stderr
+    assert "nothing of it stays" not in found.stderr

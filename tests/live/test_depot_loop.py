@@ -118,6 +118,42 @@ def test_what_cannot_be_stored_is_not_sent() -> None:
     tell(story)
 
 
+class SpeechlessStore(FullStore):
+    """Writes, and does not say so, from some moment on; later its disk is full as well."""
+
+    is_speechless = False
+    written = 0
+    """The largest value of the last write."""
+
+    async def save_setpoints(self, depot_id: str, setpoints: Sequence[StoredSetpoint]) -> None:
+        await super().save_setpoints(depot_id, setpoints)
+        self.written = max(each.value for each in setpoints)
+        if self.is_speechless:
+            raise BusbarError("the connection was lost")
+
+
+def test_what_may_have_been_stored_lower_after_all_covers_no_more_than_that() -> None:
+    async def story() -> None:
+        store = SpeechlessStore()
+        async with site(depot(1), store=store) as here:
+            here.points.connect("CP1")
+            here.points.arrive("CP1")
+            unit = here.points.units["CP1"]
+            await here.until(lambda: unit.draw_w() == 150_000, "it charges")
+            store.is_speechless = True
+            order = {"by": "Ann", "at": datetime.now(UTC)}
+            held = {"kind": OverrideKind.HOLD, "subject": "CP1/1"}
+            await store.add_override("yard", **held, **order, reason="a test")  # type: ignore[arg-type]
+            await here.until(lambda: store.written == 0, "it came down, and that is written")
+            store.is_full = True
+            await store.end_override("yard", **held, **order)  # type: ignore[arg-type]
+            unsaved = here.loop.counts.unsaved
+            await here.until(lambda: here.loop.counts.unsaved > unsaved, "it tried to raise")
+            assert unit.draw_w() == 0
+
+    tell(story)
+
+
 def test_a_silent_charge_point_counts_until_its_lease_is_over() -> None:
     async def story() -> None:
         async with site(depot(2, limit_w=150_000)) as here:

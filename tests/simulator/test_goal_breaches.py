@@ -48,6 +48,7 @@ WITHOUT_A_METER = made_trial(
 KILLED = made_trial(base_load(60, 200), fault(FaultKind.PROCESS_KILLED, 100, 110), duration_s=280)
 LIED_TO = made_trial(base_load(60, 140), fault(FaultKind.METER_FROZEN, 55, 145, "GC1"), duration_s=260)
 CLOCK_SET = made_trial(base_load(60, 140), fault(FaultKind.CLOCK_STEP, 100, 180, step_s=3600), duration_s=240)
+SLOW = replace(made_trial(base_load(60, 140), duration_s=330), cycle_s=15)
 ALL = {
     "calm": CALM,
     "at a meter": AT_A_METER,
@@ -56,6 +57,7 @@ ALL = {
     "killed": KILLED,
     "lied to": LIED_TO,
     "clock set": CLOCK_SET,
+    "cycles of fifteen seconds": SLOW,
 }
 
 

@@ -1,6 +1,6 @@
 """R8 in small trials: what Busbar says is true, and one that says something else is caught."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +11,13 @@ from busbar.core import explain
 from busbar.core.depot import Leaves
 from busbar.core.describe import Binding, bindings
 from busbar.engine.dispatch import Dispatch
+from busbar.engine.moment import Moment
+from busbar.engine.orders import Order
 from busbar.simulator.fault import FaultKind
 from busbar.simulator.scenario import Scenario
 from busbar.simulator.trials.goals import explanations
 from busbar.simulator.trials.goals.explanations import Explanations
-from busbar.simulator.trials.trial import Trial
+from busbar.simulator.trials.trial import Goal, Trial, Violation
 
 FAIR = made_trial(duration_s=60)
 TROUBLED = made_trial(
@@ -46,6 +48,35 @@ def said(scenario: Scenario = FAIR) -> str:
 @pytest.mark.parametrize("scenario", ALL.values(), ids=ALL)
 def test_what_is_said_is_true(scenario: Scenario) -> None:
     assert said(scenario) == ""
+
+
+class _SentSince(Goal):
+    """Makes a cycle say that somebody is held back, and sends what it is meant to have when the cycle is over."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._goal = Explanations(share=1.0)
+        self._order: Order | None = None
+
+    def ordered(self, trial: Trial, order: Order) -> Iterable[Violation]:
+        self._order = order
+        return self._goal.ordered(trial, order)
+
+    def cycled(self, trial: Trial, moment: Moment) -> Iterable[Violation]:
+        for leaf, name in enumerate(moment.projection.leaf_ids):
+            if self._order is not None and moment.acknowledged[leaf] == moment.setpoint[leaf] > 0:
+                setpoint = int(moment.setpoint[leaf])
+                yield from self._goal.ordered(trial, replace(self._order, connector=name, limit=setpoint))
+                said = replace(moment, held={name: "in_flight"}, acknowledged=moment.setpoint)
+                found = [each.text for each in self._goal.cycled(trial, said) if name in each.text]
+                self.asked += 1
+                yield from (Violation(goal="R8", at_s=0.0, text=text) for text in found if "held back" in text)
+
+
+def test_what_was_true_when_it_was_said_is_not_held_against_what_was_sent_since() -> None:
+    sent_since = _SentSince()
+    assert Trial(FAIR, seed=1, goals=[sent_since]).run().violations == ()
+    assert sent_since.asked > 5
 
 
 def test_the_same_seed_looks_at_the_same_cycles() -> None:

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 from broken_rules import BROKEN_RULES, Mutation
-from made_trials import amperes, fault, kilowatts, made_trial
+from made_trials import amperes, fault, kilowatts, made_depot, made_trial, made_vehicles
 
 from busbar.engine.control import Control
 from busbar.engine.metering import Metering
 from busbar.simulator.fault import FaultKind
-from busbar.simulator.scenario import Scenario
+from busbar.simulator.scenario import Scenario, VehicleType
 from busbar.simulator.stations import profiles
 from busbar.simulator.trials.drawn import drawn_scenario
 from busbar.simulator.trials.goals.committed import CommittedFits
@@ -63,6 +63,31 @@ def test_a_limit_that_falls_and_is_not_heeded_is_caught(monkeypatch: pytest.Monk
     assert 0 <= fair.figures["over after a change, s"] <= 15
     monkeypatch.setattr(Control, "use", lambda self, depot, now_s: None)
     assert {violation.goal for violation in played(cut).violations} == {"R3"}
+
+
+def test_who_obeys_again_has_to_be_seen_before_it_makes_room_for_its_neighbour() -> None:
+    """Of two that ignored Busbar one is back in line a second before the other: nobody could have lowered it."""
+    depot, vehicles = made_depot(), made_vehicles()
+    top, below, tight = depot.circuits
+    car = VehicleType(id="car", battery_wh=100_000, max_power_w=50_000)
+    disobeying = made_trial(
+        fault(FaultKind.IGNORED, 100, 145, "CP3"),
+        duration_s=150,
+        depot=replace(
+            depot,
+            circuits=(
+                # Wide, so that it is their own samples that tell.
+                replace(top, default_operating_capacity=kilowatts(500), safe_operating_capacity=kilowatts(300)),
+                below,
+                replace(tight, default_operating_capacity=kilowatts(80)),
+            ),
+        ),
+        vehicles=tuple(replace(each, type=car) if each.id == "bus1" else each for each in vehicles),
+    )
+    trial = Trial(disobeying, seed=1, goals=[CommittedFits(), FlowsFit()])
+    assert trial.run().violations == ()
+    beyond = [(sight.draw - sight.told)[2:4].tolist() for sight in map(trial.sight_at, range(145, 148))]
+    assert [[each > 0 for each in pair] for pair in beyond] == [[True, True], [False, True], [False, False]]
 
 
 def test_base_load_that_rises_and_is_not_seen_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 from made_trials import amperes, fault, kilowatts, made_depot, made_trial, made_vehicles
 
 from busbar.core import strategies
+from busbar.core.depot import Leaves
 from busbar.core.metering import MeterRules
 from busbar.core.snapshot import Ints, Session
 from busbar.engine.vehicles import Vehicles
@@ -139,3 +140,15 @@ def test_turns_that_never_end_are_caught(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(strategies, "TURN_S", 1e9)
     violations = played(NARROW).violations
     assert any("has waited for" in each.text for each in violations)
+
+
+def test_within_a_charge_point_that_is_a_leaf_nobody_has_to_take_turns() -> None:
+    """It serves who came first."""
+    depot = made_depot()
+    alone = (replace(depot.charge_points[2], outputs=1),)
+    vehicles = tuple(each for each in made_vehicles() if each.at == ("CP3",))
+    by_unit = replace(depot, leaves=Leaves.CHARGE_POINT, charge_points=alone)
+    result = played(made_trial(depot=by_unit, vehicles=vehicles, duration_s=800))
+    place = list(result.trail.projection.leaf_ids).index("CP3/2")
+    assert not result.trail.draw[60:, place].any()
+    assert [violation.text for violation in result.violations if "has waited" in violation.text] == []

@@ -55,6 +55,18 @@ FROZEN = made_trial(
 RESTARTED = made_trial(
     fault(FaultKind.METER_SILENT, 100, 200, "GC1"), fault(FaultKind.PROCESS_KILLED, 110, 115), duration_s=240
 )
+OLD_AND_TOO_SMALL = made_trial(
+    fault(FaultKind.METER_OLD, 100, 160, "GC1", delay_s=58),
+    fault(FaultKind.METER_WRONG_UNIT, 112, 157, "GC1", factor=0.001),
+    duration_s=200,
+    base_load_w=60_000,
+)
+NO_NUMBER_AND_THEN_TOO_SMALL = made_trial(
+    fault(FaultKind.METER_NAN, 100, 190, "GC1"),
+    fault(FaultKind.METER_WRONG_UNIT, 150, 270, "GC1", factor=0.001),
+    duration_s=290,
+    base_load_w=60_000,
+)
 ALL = {
     "silent": SILENT,
     "not a number": NOT_A_NUMBER,
@@ -64,6 +76,8 @@ ALL = {
     "spikes": SPIKES,
     "frozen": FROZEN,
     "restarted": RESTARTED,
+    "old and too small": OLD_AND_TOO_SMALL,
+    "no number and then too small": NO_NUMBER_AND_THEN_TOO_SMALL,
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from made_trials import fault, kilowatts, made_trial, made_vehicles
 
+from busbar.adapters.memory import MemoryStore
 from busbar.core import commitment
 from busbar.engine.control import Control
 from busbar.engine.dispatch import Release
@@ -28,7 +29,13 @@ ROOM_MEANWHILE = made_trial(
     duration_s=180,
     vehicles=tuple(replace(each, departs_s=110) if each.id == "bus3" else each for each in made_vehicles()),
 )
-"""A bus leaves while nobody is there: the others could have more."""
+"""A bus leaves while nobody is there: the others could have more, once what was stored for it is over."""
+LIMIT_MEANWHILE = made_trial(
+    fault(FaultKind.LIMIT_CUT, 30, 110, "C1", amount=kilowatts(12)),
+    fault(FaultKind.PROCESS_KILLED, 90, 130),
+    duration_s=180,
+)
+"""A limit rises while nobody is there: at once there is more for whoever is on that circuit."""
 
 
 def played(change: Callable[[Trial], None] = lambda trial: None, *, scenario: Scenario = KILLED) -> Result:
@@ -65,8 +72,9 @@ def test_it_may_be_killed_at_any_event(nth: int) -> None:
     assert result.figures["R6 restart until a cycle"] < 30
 
 
-def test_what_became_free_meanwhile_is_given_only_to_those_who_have_acknowledged_anew() -> None:
-    result = played(scenario=ROOM_MEANWHILE)
+@pytest.mark.parametrize("scenario", [ROOM_MEANWHILE, LIMIT_MEANWHILE], ids=["room", "limit"])
+def test_what_became_free_meanwhile_is_given_only_to_those_who_have_acknowledged_anew(scenario: Scenario) -> None:
+    result = played(scenario=scenario)
     assert result.lives == 2
     assert result.violations == ()
 
@@ -83,7 +91,7 @@ def test_raising_somebody_who_has_not_acknowledged_anew_is_caught(monkeypatch: p
     monkeypatch.setattr(
         commitment, "restored", lambda *given, **named: replace(restored(*given, **named), may_rise=True)
     )
-    assert "before it has acknowledged anything" in said(played(scenario=ROOM_MEANWHILE))
+    assert "before it has acknowledged anything" in said(played(scenario=LIMIT_MEANWHILE))
 
 
 def test_forgotten_breaches_are_caught() -> None:
@@ -132,6 +140,7 @@ def test_a_process_that_tells_nobody_anything_is_caught() -> None:
 
 def test_a_store_that_loses_what_it_kept_is_caught() -> None:
     def lose(trial: Trial, loop: DepotLoop) -> None:
+        assert isinstance(trial.people, MemoryStore)
         happened = trial.people._happened[trial.depot_id]
         happened.cycles.pop(min(happened.cycles))
         happened.breaches.clear()

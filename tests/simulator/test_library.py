@@ -123,12 +123,12 @@ def test_charging_follows_the_cloud_and_the_battery() -> None:
     assert before > 2500 > in_shade
     assert charging_kw(night, "GC1", "12:36") > in_shade + 350
     # With the sun and the battery together it is the rating that holds charging back.
-    assert 2900 < charging_kw(night, "GC1", "12:57") <= 3000
+    assert 2900 < charging_kw(night, "GC1", "12:46") <= 3000
 
 
-def test_the_utilitys_limits_bite_hour_by_hour() -> None:
+def test_the_utilitys_limits_bite_one_after_the_other() -> None:
     night = played("utility_35")
-    peak, later, open_, short = (charging_kw(night, "GC1", label) for label in ("19:50", "20:05", "21:20", "21:35"))
+    peak, later, open_, short = (charging_kw(night, "GC1", label) for label in ("19:40", "20:05", "20:28", "20:40"))
     assert short < peak < later < open_
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from busbar.simulator.trials.totals import (
     from_document,
     of_one,
     read_totals,
+    run_again,
     write_totals,
 )
 from busbar.simulator.trials.trial import Goal, Trial, Violation
@@ -94,6 +96,20 @@ def test_every_seed_is_run_once_in_this_process_and_in_others() -> None:
     assert [each.seed for each in run_many(range(3), workers=1, run=made)] == [0, 1, 2]
     found = {each.seed: each for each in run_many(range(9), workers=2, run=made)}
     assert found == {seed: made(seed) for seed in range(9)}
+
+
+def test_a_trial_that_failed_and_holds_now_is_mended(tmp_path: Path) -> None:
+    whole = together(of_one(made(seed), commit="abc") for seed in (0, 1, 3))
+    assert (whole.failed, whole.commits) == (2, {"abc": 3})
+    holds = replace(made(3), missed={}, violations=())
+    now = run_again(whole, holds, commit="def")
+    assert (now.failed, [each.seed for each in now.failing]) == (1, [0])
+    assert [(each.seed, each.commit) for each in now.mended] == [(3, "abc")]
+    write_totals(now, tmp_path / "sum.json")
+    assert read_totals(tmp_path / "sum.json") == now
+    assert run_again(now, made(0), commit="def").failing[0].commit == "def", "it fails still"
+    with pytest.raises(BusbarError, match="seed 1 is not among those that failed"):
+        run_again(whole, made(1))
 
 
 def test_closing_a_run_leaves_the_rest_undone() -> None:

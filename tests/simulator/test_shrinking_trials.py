@@ -13,7 +13,9 @@ from busbar.simulator.fault import FaultKind
 from busbar.simulator.scenario import Load, Span
 from busbar.simulator.scenario_file import load_scenario
 from busbar.simulator.scenario_text import scenario_text
-from busbar.simulator.trials.shrink import shortened, shrink, write_shrunk
+from busbar.simulator.trials import shrink as shrinking
+from busbar.simulator.trials.cut import shortened
+from busbar.simulator.trials.shrink import shrink, write_shrunk
 from busbar.simulator.trials.summary import run_scenario
 from busbar.simulator.trials.trial import Goal
 
@@ -42,6 +44,25 @@ def test_what_happens_late_is_moved_to_the_front() -> None:
     assert found.faults[0].span == Span(from_s=60, until_s=75)
     assert found.duration_s == 75
     assert found.loads[0].points == tuple((at_s, ActivePower(w=w)) for at_s, w in ((0, 100), (40, 180), (70, 210)))
+
+
+def test_of_a_long_one_only_what_came_shortly_before_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shrinking, "LONG_S", 300)
+    monkeypatch.setattr(shrinking, "_WINDOWS_S", (60, 120))
+    faults = (fault(FaultKind.MESSAGE_LOST, 50, 60), fault(FaultKind.STORE_FAILS, 400, 420))
+    long = small_trial(faults, duration_s=700)
+    found = shrink(long, goals=never(FaultKind.STORE_FAILS)).scenario
+    assert [(each.kind, each.span.from_s) for each in found.faults] == [(FaultKind.STORE_FAILS, 55)]
+    assert (found.start - long.start).total_seconds() == 345
+    assert found.duration_s == 70
+
+
+def test_of_a_long_one_that_needs_all_that_came_before_nothing_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shrinking, "LONG_S", 100)
+    monkeypatch.setattr(shrinking, "_WINDOWS_S", (10,))
+    long = small_trial((fault(FaultKind.STORE_FAILS, 20, 110), fault(FaultKind.METER_SILENT, 100, 110, "C1")))
+    with pytest.raises(BusbarError, match="only the hour before"):
+        shrink(long, goals=never(FaultKind.STORE_FAILS, FaultKind.METER_SILENT))
 
 
 def test_no_more_runs_are_spent_than_allowed() -> None:

@@ -103,6 +103,16 @@ def test_the_head_says_how_the_depot_is_and_counts(running: Running, browser: Br
         assert seen.complaints == []
 
 
+def test_the_head_counts_one_breach_as_one(browser: Browser) -> None:
+    with serving(vehicles=5) as running, watched(browser, running.url, link=running.link()) as seen:
+        expect(seen.page.locator("#breaches-word")).to_have_text("open breaches")
+        running.call(running.service.breach("GC1"))
+        running.call(running.service.step())
+        expect(seen.page.locator("#breaches")).to_have_text("1")
+        expect(seen.page.locator("#breaches-word")).to_have_text("open breach")
+        assert seen.complaints == []
+
+
 def test_the_head_says_how_it_is_shared_and_follows_a_change(browser: Browser) -> None:
     with serving(vehicles=20) as running, watched(browser, running.url, link=running.link()) as seen:
         sharing, compare = seen.page.locator("#sharing"), seen.page.locator("#compare")

@@ -16,7 +16,7 @@ from typing import Any
 HERE = Path(__file__).parent
 FIRST = datetime.fromisoformat("2018-01-02T00:06:00+02:00")
 """Where the scenario begins, every bus full."""
-FROM, UNTIL = datetime.fromisoformat("2018-01-03T02:00:00+02:00"), datetime.fromisoformat("2018-01-03T05:40:00+02:00")
+FROM, UNTIL = datetime.fromisoformat("2018-01-03T03:20:00+02:00"), datetime.fromisoformat("2018-01-03T05:40:00+02:00")
 """Arrivals in this time are written: the end of the night, which is played. The one bus of the other type has none."""
 TEN_MINUTES = timedelta(minutes=10)
 PLACES = {

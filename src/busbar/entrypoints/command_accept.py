@@ -72,7 +72,7 @@ def accept(
     from busbar.simulator.acceptance.accepted import Accepted, Job, Live
     from busbar.simulator.acceptance.document import acceptance_document
     from busbar.simulator.acceptance.finding import find_scenarios
-    from busbar.simulator.acceptance.run import accept_all
+    from busbar.simulator.acceptance.run import accept_all, size_of
     from busbar.simulator.acceptance.told import told_of
     from busbar.simulator.acceptance.writing import write_acceptance
 
@@ -88,10 +88,7 @@ def accept(
         if live
         else None
     )
-    jobs = [
-        Job(file=file, seed=seed, live=how, size=each.duration_s * len(each.depot.charge_points))
-        for file, each in found.items()
-    ]
+    jobs = [Job(file=file, seed=seed, live=how, size=size_of(each)) for file, each in found.items()]
     # Live ones run one by one: each wants real time to itself.
     count = min(len(jobs), 1 if live else workers or os.cpu_count() or 1)
     lengths = [scenario.duration_s for scenario in found.values()]
@@ -108,6 +105,8 @@ def accept(
                 advance(place, 1, 1)
                 if not each.is_met:
                     say(f"✖ {each.id} is not as expected. To see it again: {each.replay}")
+                elif len(jobs) > 1:
+                    say(f"✔ {each.id} ({len(ended)} of {len(jobs)})")
     results = [ended[place] for place in range(len(jobs))]
     told = told_of()
     if as_json:

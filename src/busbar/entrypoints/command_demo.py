@@ -61,6 +61,8 @@ class _Depot:
     token_id: int
     folder: Path
     """For what lasts as long as the demo."""
+    is_kept: bool
+    """Whether the database stays when the demo ends."""
 
 
 def demo(
@@ -93,7 +95,7 @@ def demo(
         raise RefusedError((Problem(path="DIR", value=folder, rule="A folder goes with --report.", fix=fix),))
     with TemporaryDirectory(prefix="busbar-demo-") as temporary:
         place = Path(temporary)
-        depot = _made_ready(place, database or f"sqlite:///{place / 'demo.db'}")
+        depot = _made_ready(place, database)
         try:
             _serve(depot, port=port, for_s=for_, speed=speed, as_json=as_json)
         finally:
@@ -101,7 +103,7 @@ def demo(
     return FINE
 
 
-def _made_ready(folder: Path, database: str) -> _Depot:
+def _made_ready(folder: Path, kept_at: str | None) -> _Depot:
     """The depot in the store, with secrets for its meters, a token for the page, and departures to be ready for."""
     from busbar.adapters.files.depot_file import load_depot
     from busbar.adapters.secrets import hash_secret, make_secret
@@ -110,6 +112,7 @@ def _made_ready(folder: Path, database: str) -> _Depot:
     from busbar.engine.access import AccessRecords, Role
     from busbar.engine.ports import ChargePointRecords, Credential, Plan, Store
 
+    database = kept_at or f"sqlite:///{folder / 'demo.db'}"
     file = shipped_scenario(_DEPOT)
     depot, now = load_depot(file), datetime.now(UTC)
     meter_secret, (token_secret, token_hash) = make_secret(), make_token_secret()
@@ -151,6 +154,7 @@ def _made_ready(folder: Path, database: str) -> _Depot:
         token_secret=token_secret,
         token_id=token_id,
         folder=folder,
+        is_kept=kept_at is not None,
     )
 
 
@@ -208,7 +212,8 @@ def _serve(depot: _Depot, *, port: int | None, for_s: float | None, speed: float
                 print_document({"schema": "busbar/demo/1", "url": url, "depot": depot.id, "ocpp_port": ocpp_port})
             else:
                 show("", f"Open {url}")
-                say("It is good once and for ten minutes. Ctrl-C ends the demo; nothing of it stays.")
+                stays = "its database stays" if depot.is_kept else "nothing of it stays"
+                say(f"It is good once and for ten minutes. Ctrl-C ends the demo; {stays}.")
             sys.stdout.flush()
             if for_s is not None:
                 timer = threading.Timer(for_s, os.kill, (os.getpid(), signal.SIGTERM))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from itertools import product
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -43,17 +44,30 @@ class ComparedLeaves(StrEnum):
 def simulate(
     scenario: Annotated[
         str | None,
-        typer.Argument(
-            metavar="SCENARIO", help="Scenario file (YAML or JSON); none with --faults.", show_default=False
-        ),
+        typer.Argument(metavar="SCENARIO", help="Scenario file (YAML or JSON).", show_default=False),
     ] = None,
     leaves: LeavesOption = None,
     seed: SeedOption = None,
     report: ReportOption = None,
     database: DatabaseOption = None,
     faults: Annotated[
-        bool, typer.Option("--faults", help="Trials drawn at random in which everything goes wrong, under every goal.")
+        bool,
+        typer.Option(
+            "--faults",
+            help="Trials drawn at random in which everything goes wrong, under every goal; "
+            "in small depots drawn too, or in that of SCENARIO.",
+        ),
     ] = False,
+    hours: Annotated[
+        int | None,
+        typer.Option(
+            "--hours",
+            min=1,
+            max=240,
+            metavar="H",
+            help="With --faults and SCENARIO: how long; it begins again. Its own length by default.",
+        ),
+    ] = None,
     seeds: Annotated[
         str | None, typer.Option("--seeds", metavar="A:B", help="With --faults: which seeds; 0:20 by default.")
     ] = None,
@@ -66,6 +80,10 @@ def simulate(
             "--into", metavar="FILE", help="With --faults: add to the sum in this file; what is in it is kept."
         ),
     ] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="With --into: run what failed there again; what misses nothing now is mended."),
+    ] = False,
     shrunk: Annotated[
         str,
         typer.Option("--shrunk", metavar="DIR", help="With --faults: where failing trials are written, made small."),
@@ -73,18 +91,32 @@ def simulate(
     as_json: JsonOption = False,
 ) -> int:
     """Play a scenario and check what is expected of it; or, with --faults, many in which everything goes wrong."""
-    not_of_trials = {"--report": report is not None, "--database": database is not None}
+    not_of_trials = {"--database": database is not None}
     if faults or scenario is None:
-        from busbar.entrypoints.command_trials import SEEDS, many_seeds, one_seed, refuse_options
+        from busbar.entrypoints.command_trials import (
+            SEEDS,
+            asked_for,
+            failing_seeds,
+            many_seeds,
+            one_seed,
+            refuse_options,
+        )
 
-        if scenario is not None or not faults:
+        if not faults:
             raise RefusedError((_one_of_two(scenario),))
-        not_of_trials["--leaves"] = leaves is not None
+        not_of_trials |= {"--report": report is not None, "--leaves": leaves is not None}
         refuse_options(not_of_trials, "Does not go together with --faults.")
+        refuse_options({"--hours": hours is not None and scenario is None}, "Only together with a scenario file.")
+        refuse_options({"--again": again and into is None}, "Which trials failed stands in the file of --into.")
         refuse_options({"--seed": seed is not None and seeds is not None}, "Does not go together with --seeds.")
+        both = {"--seed": seed is not None and again, "--seeds": seeds is not None and again}
+        refuse_options(both, "Does not go together with --again.")
+        asked = asked_for(scenario, hours)
+        if again and into is not None:
+            return failing_seeds(asked, workers=workers, into=into, as_json=as_json)
         if seed is not None:
-            return one_seed(seed, shrunk=shrunk, as_json=as_json)
-        return many_seeds(seeds or SEEDS, workers=workers, into=into, shrunk=shrunk, as_json=as_json)
+            return one_seed(seed, asked, shrunk=shrunk, as_json=as_json)
+        return many_seeds(seeds or SEEDS, asked, workers=workers, into=into, shrunk=shrunk, as_json=as_json)
     from busbar.bootstrap import play_scenario
     from busbar.entrypoints.progress import progress_bar
     from busbar.entrypoints.render_simulation import simulation_text
@@ -98,7 +130,9 @@ def simulate(
         from busbar.entrypoints.command_trials import play_with_faults, refuse_options
 
         refuse_options(not_of_trials, "Not for a scenario in which something goes wrong.")
-        return play_with_faults(found, seed=seed, as_json=as_json)
+        anew = f"busbar simulate {quote(scenario)}" + ("" if leaves is None else f" --leaves {leaves.value}")
+        folder = None if report is None else _folder(report, "--report")
+        return play_with_faults(found, file=scenario, again=anew, seed=seed, folder=folder, as_json=as_json)
     folder = None if report is None else _folder(report, "--report")
     with progress_bar(f"Playing {found.id}") as step:
         played = play_scenario(found, seed=seed, database=database, progress=step)
@@ -118,7 +152,7 @@ def _one_of_two(scenario: str | None) -> Problem:
         path="SCENARIO",
         value=scenario,
         rule="Either a scenario file is played, or, with --faults, what seeds draw.",
-        fix="Name a file, for example `busbar simulate scenarios/small_ac.yaml`, or write `--faults` alone.",
+        fix="Name a file, for example `busbar simulate scenarios/small_ac.yaml`, or write `--faults`.",
     )
 
 

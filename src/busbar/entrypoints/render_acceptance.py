@@ -7,21 +7,22 @@ from rich.table import Table
 from rich.text import Text
 
 from busbar.entrypoints.words import plural
-from busbar.simulator.acceptance.accepted import Accepted
+from busbar.simulator.acceptance.accepted import Accepted, How
 
 _MOST_LINES = 12
+_HOW = {How.TRIAL: "trial", How.CYCLES: "cycle by cycle", How.LIVE: "live"}
 
 
 def acceptance_text(accepted: Sequence[Accepted]) -> RenderableType:
     """All of it."""
     red = [each for each in accepted if not each.is_met]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("", "Scenario", "Expectations met", "Goals missed", "Faults", "Left out", "Took"):
-        table.add_column(title, justify="left" if title in ("", "Scenario") else "right", no_wrap=True)
+    for title in ("", "Scenario", "Played", "Expectations met", "Goals missed", "Faults", "Left out", "Took"):
+        table.add_column(title, justify="left" if title in ("", "Scenario", "Played") else "right", no_wrap=True)
     for each in accepted:
         mark = Text("✔", style="green") if each.is_met else Text("✖", style="bold red")
         figures = (f"{each.met} of {each.expected}", f"{each.goals_missed}", f"{each.faults}", f"{each.skipped}")
-        table.add_row(mark, each.id, *figures, f"{each.wall_s:.0f} s")
+        table.add_row(mark, each.id, _HOW[each.how], *figures, f"{each.wall_s:.0f} s")
     parts: list[RenderableType] = [table, Text()]
     for each in red:
         parts += [*_why(each), Text()]

@@ -1,4 +1,4 @@
-"""Expectations over time as sentences."""
+"""Expectations as sentences."""
 
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -24,12 +24,51 @@ from busbar.simulator.expectation import (
     When,
 )
 from busbar.simulator.expectation_text import setpoint_text
+from busbar.simulator.scenario import (
+    Binds,
+    EnergyAtLeast,
+    FairnessAtLeast,
+    NoLimitBroken,
+    PeakAtMost,
+    ReadyBy,
+    VehiclesReady,
+)
 from busbar.simulator.times import FOREVER_S, Calendar
+
+NightExpectation = NoLimitBroken | VehiclesReady | PeakAtMost | ReadyBy | EnergyAtLeast | FairnessAtLeast | Binds
+"""What is expected of the night as a whole."""
 
 
 def expectation_words(calendar: Calendar, projection: Projection, holds: Holds) -> str:
     """`From 20:00 to 21:00 no more than 250 A flows at C1.`"""
     return f"{_when_words(calendar, holds.when)} {_condition_words(projection, holds)}."
+
+
+def night_words(calendar: Calendar, expectation: NightExpectation) -> str:
+    """`GC1 holds vehicles back for 30 min or more, all told.`"""
+    match expectation:
+        case NoLimitBroken():
+            return "No limit of any node is broken."
+        case VehiclesReady(at_least=share):
+            return f"At least {100 * share:.0f} % of the vehicles are ready when they leave."
+        case PeakAtMost(node=node, at_most=amount):
+            return f"Never more than {amount_words(amount)} at {node}."
+        case ReadyBy(at_s=at_s, vehicle=vehicle):
+            return f"{vehicle or 'Every vehicle'} is ready by {calendar.label(at_s)}."
+        case EnergyAtLeast(at_least_wh=wh):
+            return f"The vehicles take at least {wh / 1000:,.0f} kWh."
+        case FairnessAtLeast(at_least=index):
+            return f"Jain's fairness index is at least {index:g}."
+        case Binds(node=node, for_s=for_s):
+            return f"{node} holds vehicles back for {duration_words(for_s)} or more, all told."
+
+
+def duration_words(seconds: int) -> str:
+    """`20 s`, `45 min`, `2 h`, `1 h 30 min`."""
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
 
 
 def clock_words(calendar: Calendar, at_s: float) -> str:
@@ -86,4 +125,5 @@ def _condition_words(projection: Projection, holds: Holds) -> str:
         case NoBreach():
             return "there is no breach anywhere" if subject is None else f"there is no breach at {subject}"
         case BreachOf(cause=cause):
-            return f"a breach {'anywhere' if subject is None else f'at {subject}'} is put down to {cause}"
+            words, where = cause.value.replace("_", " "), "anywhere" if subject is None else f"at {subject}"
+            return f"a breach {where} is put down to this: {words}"

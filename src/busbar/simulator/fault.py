@@ -157,7 +157,9 @@ FAULT_RULES: Mapping[FaultKind, FaultRule] = MappingProxyType(
             needs_end=True,
         ),
         FaultKind.CLOCK_STEP: FaultRule(
-            place=Place.CLOCK, happens="The clock is put forward, or back, by `step`.", needs=("step",)
+            place=Place.CLOCK,
+            happens="The clock is put forward, or back, by `step`, and set right at the end.",
+            needs=("step",),
         ),
         FaultKind.STORE_FAILS: _inside("Nothing can be stored or read."),
         FaultKind.STORE_SLOW: _inside("Storing and reading take longer.", "delay"),

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from busbar.core.units import PHASES, format_amount
+from busbar.core.units import PHASES
 from busbar.simulator.expectation import Holds
+from busbar.simulator.expectation_words import NightExpectation, duration_words, night_words
 from busbar.simulator.judge import judge
 from busbar.simulator.physics import NO_LIMIT, Ints, limit_rows
 from busbar.simulator.played import ROWS, Outing, Played
@@ -147,58 +148,42 @@ def all_met(played: Played) -> bool:
 
 def verdict(played: Played, expectation: Expectation) -> Verdict:
     """Whether one of them was met."""
+    if isinstance(expectation, Holds):
+        judged = judge(trail_of(played), expectation)
+        return Verdict(expectation=judged.expectation, found=judged.seen, is_met=judged.is_met)
+    found, is_met = _found(played, expectation)
+    return Verdict(expectation=night_words(calendar_of(played), expectation), found=found, is_met=is_met)
+
+
+def _found(played: Played, expectation: NightExpectation) -> tuple[str, bool]:
     calendar = calendar_of(played)
     match expectation:
         case NoLimitBroken():
-            found = "never" if not played.excesses else _worst(played)
-            return Verdict(expectation="No limit of any node is broken.", found=found, is_met=not played.excesses)
+            return "never" if not played.excesses else _worst(played), not played.excesses
         case VehiclesReady(at_least=least):
             ready, count = sum(outing.is_ready for outing in played.outings), len(played.outings)
-            return Verdict(
-                expectation=f"At least {_percent(least)} of the vehicles are ready when they leave.",
-                found=f"{ready} of {count} ({_percent(ready / count if count else 1.0)})",
-                is_met=ready >= least * count,
-            )
+            return f"{ready} of {count} ({_percent(ready / count if count else 1.0)})", ready >= least * count
         case PeakAtMost():
-            return _peak_verdict(played, expectation)
+            return _peak(played, expectation)
         case ReadyBy(at_s=by_s, vehicle=None):
             there = [outing for outing in played.outings if outing.vehicle.arrives_s < by_s]
             late = [outing.vehicle.id for outing in there if outing.ready_s is None or outing.ready_s > by_s]
             found = "all" if not late else f"not {', '.join(late[:5])}" + (" and more" if len(late) > 5 else "")
-            return Verdict(
-                expectation=f"Every vehicle is ready by {calendar.label(by_s)}.", found=found, is_met=not late
-            )
+            return found, not late
         case ReadyBy(at_s=by_s, vehicle=name):
             ready_s = next((outing.ready_s for outing in played.outings if outing.vehicle.id == name), None)
-            return Verdict(
-                expectation=f"{name} is ready by {calendar.label(by_s)}.",
-                found="never" if ready_s is None else f"at {calendar.label(ready_s)}",
-                is_met=ready_s is not None and ready_s <= by_s,
-            )
+            found = "never" if ready_s is None else f"at {calendar.label(ready_s)}"
+            return found, ready_s is not None and ready_s <= by_s
         case EnergyAtLeast(at_least_wh=least_wh):
             delivered = sum(outing.delivered_wh for outing in played.outings)
-            return Verdict(
-                expectation=f"The vehicles take at least {least_wh / 1000:,.0f} kWh.",
-                found=f"{delivered / 1000:,.0f} kWh",
-                is_met=delivered >= least_wh,
-            )
+            return f"{delivered / 1000:,.0f} kWh", delivered >= least_wh
         case FairnessAtLeast(at_least=least):
             index = fairness(played.outings)
-            return Verdict(
-                expectation=f"Jain's fairness index is at least {least:g}.",
-                found=f"{index:.4f}",
-                is_met=index >= least,
-            )
+            return f"{index:.4f}", index >= least
         case Binds(node=node, for_s=least_s):
             seconds = bound_s(played, node)
-            return Verdict(
-                expectation=f"{node} holds vehicles back for at least {minutes(least_s)}.",
-                found=minutes(seconds),
-                is_met=seconds >= least_s,
-            )
-        case Holds():
-            judged = judge(trail_of(played), expectation)
-            return Verdict(expectation=judged.expectation, found=judged.seen, is_met=judged.is_met)
+            # Whole minutes, and not one more than there were.
+            return duration_words(seconds - seconds % 60 if seconds > 60 else seconds), seconds >= least_s
 
 
 def _worst(played: Played) -> str:
@@ -210,7 +195,7 @@ def _worst(played: Played) -> str:
     )
 
 
-def _peak_verdict(played: Played, expectation: PeakAtMost) -> Verdict:
+def _peak(played: Played, expectation: PeakAtMost) -> tuple[str, bool]:
     node = played.projection.node_index[expectation.node]
     inner = int(played.projection.frame.inner_of[node])
     bounds = limit_rows(
@@ -223,13 +208,8 @@ def _peak_verdict(played: Played, expectation: PeakAtMost) -> Verdict:
     most = max(rows, key=lambda row: int(played.flow[:, inner, row].max()) / max(1, bounds[row]))
     step = int(played.flow[:, inner, most].argmax())
     flow = int(played.flow[step, inner, most])
-    text = format_amount(expectation.at_most)
-    limit = text if isinstance(text, str) else ", ".join(f"{phase} {value}" for phase, value in text.items())
-    return Verdict(
-        expectation=f"Never more than {limit} at {expectation.node}.",
-        found=f"{100 * flow / max(1, bounds[most]):.1f} % of it at {calendar_of(played).label(int(played.at_s[step]))}",
-        is_met=flow <= bounds[most],
-    )
+    at = calendar_of(played).label(int(played.at_s[step]))
+    return f"{100 * flow / max(1, bounds[most]):.1f} % of it at {at}", flow <= bounds[most]
 
 
 def _percent(share: float) -> str:

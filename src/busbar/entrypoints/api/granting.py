@@ -17,6 +17,11 @@ def sees(asked: Asked, node: str) -> bool:
     return moment is not None and sees_node(moment.projection, asked.granted, node)
 
 
+def sees_in(projection: Projection, asked: Asked, node: str) -> bool:
+    """The same by a projection at hand, which there is before the first cycle too."""
+    return asked.granted is None or sees_node(projection, asked.granted, node)
+
+
 def refuse_ungranted(asked: Asked, node: str) -> None:
     """Raises NotServedError (404) for a node that is unknown, which is what those of others are."""
     moment = asked.api.served.moment(asked.depot_id)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -63,6 +64,9 @@ class Hardened:
 
         try:
             await self._app(scope, receive, sent)
+        except ClientDisconnect:
+            # Who asked has gone before all was said: nobody is left to answer.
+            return
         except Exception:
             structlog.get_logger("busbar").exception("not answered", method=scope["method"], path=scope["path"])
             if has_begun:

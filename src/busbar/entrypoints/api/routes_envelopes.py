@@ -15,7 +15,7 @@ from busbar.engine.ports import Envelope
 from busbar.entrypoints.api import models
 from busbar.entrypoints.api.asked import Asked, Limiting, Seeing, body_of, instant, person
 from busbar.entrypoints.api.documents import envelope_document
-from busbar.entrypoints.api.granting import projection_of, sees
+from busbar.entrypoints.api.granting import projection_of, sees_in
 from busbar.entrypoints.api.kept import kept_document
 from busbar.entrypoints.api.quantities import limit_of
 from busbar.entrypoints.api.refusals import WRITING, answers, json_answer, refuse
@@ -33,7 +33,8 @@ async def envelopes(asked: Seeing) -> Response:
     """Those that hold now or later; of those in force, by how much they cannot be met."""
     now = datetime.now(UTC)
     found = await asked.api.served.store.envelopes(asked.depot_id, now=now)
-    seen = [each for each in found if sees(asked, each.node)]
+    projection = await projection_of(asked)
+    seen = [each for each in found if sees_in(projection, asked, each.node)]
     return json_answer({"envelopes": await asyncio.to_thread(_documents, asked, seen, now)})
 
 
@@ -80,7 +81,7 @@ async def withdraw_envelope(asked: Limiting, envelope: EnvelopeId, by: By = None
     now = datetime.now(UTC)
     who = asked.token.name if by is None else person(by)
     known = {each.id: each for each in await asked.api.served.store.envelopes(asked.depot_id)}.get(envelope)
-    if known is None or not sees(asked, known.node):
+    if known is None or not sees_in(await projection_of(asked), asked, known.node):
         fix = "`envelopes` lists those that hold now or later."
         refuse(404, "envelope", "There is no such envelope in this depot.", fix, value=str(envelope))
     if known.withdrawn_at is not None:
@@ -96,7 +97,7 @@ async def withdraw_envelope(asked: Limiting, envelope: EnvelopeId, by: By = None
 async def _refuse_node(asked: Asked, node: str) -> None:
     """Raises NotServedError: 403 for a node that a DERMS is not granted, 422 for one that takes no envelope."""
     projection = await projection_of(asked)
-    if asked.token.role is Role.DERMS and not sees(asked, node):
+    if asked.token.role is Role.DERMS and not sees_in(projection, asked, node):
         granted = ", ".join(asked.token.nodes)
         refuse(403, "node", "This token is not granted that node.", f"It is granted {granted}, and below.", value=node)
     index = projection.node_index.get(node)
@@ -104,7 +105,7 @@ async def _refuse_node(asked: Asked, node: str) -> None:
         names = [
             each
             for each, kind in zip(projection.node_ids, projection.kinds, strict=True)
-            if kind is not NodeKind.CONNECTOR and sees(asked, each)
+            if kind is not NodeKind.CONNECTOR and sees_in(projection, asked, each)
         ]
         rule = "There is no such node." if index is None else "A connector takes no envelope; its charge point does."
         refuse(422, "node", rule, suggestion(node, known_names(names)), value=node)

@@ -1,5 +1,6 @@
 """Server-sent events: what happens in a depot, as it happens, resumable."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from time import monotonic
@@ -41,6 +42,14 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._feed.listeners -= 1
+
+    async def stream_response(self, send: Send) -> None:
+        """Send it until the listener is gone."""
+        try:
+            await super().stream_response(send)
+        except asyncio.CancelledError as gone:
+            # Whoever cancels it keeps that in a circle, and all its frames: with what was last told, half a megabyte.
+            raise gone.with_traceback(None) from None
 
 
 @router.get(

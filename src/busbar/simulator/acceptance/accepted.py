@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from shlex import quote
 from typing import Any
 
@@ -47,9 +48,22 @@ class Missed:
     text: str
 
 
+class How(Enum):
+    """How a scenario was played."""
+
+    TRIAL = "trial"
+    """By the engine, the OCPP layer and the store, second by second in made-up time."""
+    CYCLES = "cycles"
+    """By the engine alone, cycle by cycle: nothing goes wrong in it, and nothing is asked between cycles."""
+    LIVE = "live"
+    """Against real processes, in real time."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ran:
     """A run, as it was recorded."""
+
+    how: How
 
     scenario: Scenario
     seed: int
@@ -57,7 +71,7 @@ class Ran:
     observed: Observed
     missed: tuple[Missed, ...] = ()
     digest: str = ""
-    """Of everything that was said and done; empty: a live run is not repeated byte for byte."""
+    """Of everything that was said and done, or of what came of it; empty: a live run is not repeated byte for byte."""
     figures: Mapping[str, float]
     """Counts (cycles, frames, lives, ...) and what goals measured."""
     skipped: tuple[str, ...] = ()
@@ -75,6 +89,8 @@ class Judged:
     played: Played
     verdicts: tuple[Verdict, ...]
     wall_s: float
+    replay: str
+    """The command that runs it again."""
 
     @property
     def is_met(self) -> bool:
@@ -89,6 +105,7 @@ class Accepted:
     file: str
     id: str
     name: str
+    how: How
     is_met: bool
     expected: int
     met: int

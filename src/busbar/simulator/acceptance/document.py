@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from busbar.simulator.acceptance.accepted import Accepted, Job, Judged, replay_command
+from busbar.simulator.acceptance.accepted import Accepted, How, Job, Judged, replay_command
 from busbar.simulator.acceptance.told import Told
 from busbar.simulator.expectation_words import clock_words
 from busbar.simulator.results import calendar_of, fairness, peaks
@@ -32,7 +32,8 @@ def scenario_document(judged: Judged) -> dict[str, Any]:
     ran, played = judged.ran, judged.played
     calendar = calendar_of(played)
     return {
-        **_head(judged.job, ran.scenario, ran.seed),
+        **_head(judged.job, ran.scenario, ran.seed, ran.how),
+        "replay": judged.replay,
         "ok": judged.is_met,
         "failure": None,
         "played_s": ran.looked_until_s,
@@ -70,10 +71,10 @@ def scenario_document(judged: Judged) -> dict[str, Any]:
     }
 
 
-def failure_document(job: Job, scenario: Scenario, seed: int, failure: str, wall_s: float) -> dict[str, Any]:
+def failure_document(job: Job, scenario: Scenario, seed: int, how: How, failure: str, wall_s: float) -> dict[str, Any]:
     """One that could not be played to its end."""
     return {
-        **_head(job, scenario, seed),
+        **_head(job, scenario, seed, how),
         "ok": False,
         "failure": failure,
         "played_s": 0,
@@ -88,12 +89,13 @@ def failure_document(job: Job, scenario: Scenario, seed: int, failure: str, wall
     }
 
 
-def _head(job: Job, scenario: Scenario, seed: int) -> dict[str, Any]:
+def _head(job: Job, scenario: Scenario, seed: int, how: How) -> dict[str, Any]:
     return {
         "file": job.file,
         "scenario": scenario.id,
         "name": scenario.name,
         "seed": seed,
+        "how": how.value,
         "live": None if job.live is None else asdict(job.live),
         "replay": replay_command(job, seed),
         "duration_s": scenario.duration_s,

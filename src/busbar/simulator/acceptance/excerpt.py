@@ -6,7 +6,7 @@ from datetime import timedelta
 from busbar.core.projection import project
 from busbar.simulator.draw import draw_vehicles
 from busbar.simulator.expectation import Always, At, By, Holds
-from busbar.simulator.expectation_words import expectation_words
+from busbar.simulator.expectation_words import expectation_words, night_words
 from busbar.simulator.scenario import Expectation, Load, NoLimitBroken, PeakAtMost, Scenario, Vehicle
 from busbar.simulator.times import FOREVER_S, Calendar, Span
 
@@ -46,7 +46,7 @@ def excerpt(scenario: Scenario, *, seed: int, from_s: int, until_s: int, late_s:
             case _ if is_whole:
                 kept.append(each)
             case _:
-                left.append(f"not judged, it is about the whole night: {type(each).__name__}")
+                left.append(f"not judged, it is about the whole night: {night_words(calendar, each)}")
     part = replace(
         scenario,
         start=scenario.start + timedelta(seconds=from_s),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from busbar.core.units import format_ma, format_w
-from busbar.simulator.acceptance.accepted import Accepted, Job, Judged, replay_command
+from busbar.simulator.acceptance.accepted import Accepted, How, Job, Judged
 from busbar.simulator.acceptance.as_played import REACTION_S
 from busbar.simulator.acceptance.timeline import MOST_LINES, lines_of, timeline
 from busbar.simulator.acceptance.told import Told
@@ -21,9 +21,11 @@ _FEW_LANES = 40
 """More vehicles than this are folded away."""
 
 
-def page_of(accepted: Sequence[Accepted], told: Told) -> str:
-    """All of it."""
+def page_of(accepted: Sequence[Accepted], told: Told, *, is_trial: bool = False) -> str:
+    """All of it. `is_trial`: one scenario that somebody played, and nobody accepts anything."""
     content = {
+        "is_trial": is_trial,
+        "hows": {each.how.value for each in accepted},
         "accepted": accepted,
         "met": all(each.is_met for each in accepted),
         "red": sum(not each.is_met for each in accepted),
@@ -43,7 +45,8 @@ def section_of(judged: Judged) -> str:
         "scenario": ran.scenario,
         "judged": judged,
         "ran": ran,
-        "replay": replay_command(judged.job, ran.seed),
+        "replay": judged.replay,
+        "how": ran.how.value,
         "when": calendar.instant(0).strftime("%A %d %B %Y, %H:%M"),
         "hours": minutes(ran.scenario.duration_s),
         "played": minutes(ran.looked_until_s),
@@ -80,7 +83,13 @@ def _circuits_of_the_story(scenario: Scenario) -> list[str]:
 def _cards(judged: Judged) -> list[tuple[str, str, str]]:
     """Title, figure, and a line below it."""
     played, ran = judged.played, judged.ran
-    ready, delivered, _, fullest, fairness, _ = cards_of(played, totals(played))
+    cards = cards_of(played, totals(played))
+    if ran.how is How.CYCLES:
+        return cards
+    ready, delivered, _, fullest, fairness, _ = cards
+    stay = sum(each.vehicle.departs_s >= ran.looked_until_s for each in played.outings)
+    if stay:
+        ready = (ready[0], ready[1], f"had what they needed; {stay} {'is' if stay == 1 else 'are'} there at the end")
     broken = f"times for more than {REACTION_S} s"
     faults, breaches = len(ran.scenario.faults), len(ran.trail.breaches)
     cycles = f"{faults} fault{'s' * (faults != 1)}, {breaches} breach{'es' * (breaches != 1)} recorded"

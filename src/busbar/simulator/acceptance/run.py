@@ -8,15 +8,18 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from time import perf_counter
 
-from busbar.simulator.acceptance.accepted import Accepted, Job, Judged, Ran, replay_command
+from busbar.simulator.acceptance.accepted import Accepted, How, Job, Judged, Ran, replay_command
 from busbar.simulator.acceptance.as_played import played_of
+from busbar.simulator.acceptance.cycles import run_cycles
 from busbar.simulator.acceptance.document import failure_document, scenario_document
 from busbar.simulator.acceptance.live.run import run_live
 from busbar.simulator.acceptance.made import Progress, run_made
 from busbar.simulator.acceptance.page import failure_section, section_of
 from busbar.simulator.acceptance.verdicts import verdicts_of
+from busbar.simulator.results import verdicts
 from busbar.simulator.scenario import Scenario
 from busbar.simulator.scenario_file import load_scenario
+from busbar.simulator.trials.replay import needs_trial
 
 Step = Callable[[int, int, int], None]
 """Called with a job's place, how many of its seconds are played, and how many there are."""
@@ -28,28 +31,55 @@ def accept_one(job: Job, *, progress: Progress) -> Accepted:
     scenario = load_scenario(job.file)
     seed = scenario.seed if job.seed is None else job.seed
     try:
-        ran = _run(job, scenario, seed, progress)
-        played = played_of(ran.trail, ran.observed, speed=1 if job.live is None else job.live.speed)
-        verdicts = verdicts_of(ran.trail, played)
-        judged = Judged(job=job, ran=ran, played=played, verdicts=verdicts, wall_s=perf_counter() - began)
-        return _accepted(judged)
+        return accepted_of(_judged(job, scenario, seed, progress, began))
     except Exception as error:
         # Whatever it is, the other scenarios are worth their report, and this one is red.
         return _failed(job, scenario, seed, _where(error), perf_counter() - began)
 
 
-def _run(job: Job, scenario: Scenario, seed: int, progress: Progress) -> Ran:
-    if job.live is None:
-        return run_made(scenario, seed=seed, progress=progress)
-    return run_live(scenario, job, seed, progress)
+def how_to_play(scenario: Scenario, *, is_live: bool) -> How:
+    """Cycle by cycle only where nothing goes wrong and nothing is expected between cycles."""
+    if is_live:
+        return How.LIVE
+    return How.TRIAL if needs_trial(scenario) else How.CYCLES
 
 
-def _accepted(judged: Judged) -> Accepted:
+def size_of(scenario: Scenario) -> int:
+    """About how long it takes to play, in made-up time, in any unit."""
+    steps = scenario.duration_s if needs_trial(scenario) else scenario.duration_s // scenario.cycle_s
+    return steps * len(scenario.depot.charge_points)
+
+
+def _judged(job: Job, scenario: Scenario, seed: int, progress: Progress, began_s: float) -> Judged:
+    replay = replay_command(job, seed)
+    match how_to_play(scenario, is_live=job.live is not None):
+        case How.CYCLES:
+            ran, played = run_cycles(scenario, seed=seed, progress=progress)
+            wall_s = perf_counter() - began_s
+            return Judged(job=job, ran=ran, played=played, verdicts=verdicts(played), wall_s=wall_s, replay=replay)
+        case How.TRIAL:
+            ran = run_made(scenario, seed=seed, progress=progress)
+        case How.LIVE:
+            ran = run_live(scenario, job, seed, progress)
+    return judged_of(job, ran, began_s=began_s, replay=replay)
+
+
+def judged_of(job: Job, ran: Ran, *, began_s: float, replay: str) -> Judged:
+    """What is to be said of a run that was looked at every second."""
+    played = played_of(ran.trail, ran.observed, speed=1 if job.live is None else job.live.speed)
+    found = verdicts_of(ran.trail, played)
+    wall_s = perf_counter() - began_s
+    return Judged(job=job, ran=ran, played=played, verdicts=found, wall_s=wall_s, replay=replay)
+
+
+def accepted_of(judged: Judged) -> Accepted:
+    """What is told of it."""
     scenario, ran = judged.ran.scenario, judged.ran
     return Accepted(
         file=judged.job.file,
         id=scenario.id,
         name=scenario.name,
+        how=ran.how,
         is_met=judged.is_met,
         expected=len(judged.verdicts),
         met=sum(verdict.is_met for verdict in judged.verdicts),
@@ -57,18 +87,19 @@ def _accepted(judged: Judged) -> Accepted:
         faults=len(scenario.faults),
         skipped=len(ran.skipped),
         wall_s=judged.wall_s,
-        replay=replay_command(judged.job, ran.seed),
+        replay=judged.replay,
         document=scenario_document(judged),
         section=section_of(judged),
     )
 
 
 def _failed(job: Job, scenario: Scenario, seed: int, failure: str, wall_s: float) -> Accepted:
-    replay = replay_command(job, seed)
+    replay, how = replay_command(job, seed), how_to_play(scenario, is_live=job.live is not None)
     return Accepted(
         file=job.file,
         id=scenario.id,
         name=scenario.name,
+        how=how,
         is_met=False,
         expected=len(scenario.expectations),
         met=0,
@@ -77,7 +108,7 @@ def _failed(job: Job, scenario: Scenario, seed: int, failure: str, wall_s: float
         skipped=0,
         wall_s=wall_s,
         replay=replay,
-        document=failure_document(job, scenario, seed, failure, wall_s),
+        document=failure_document(job, scenario, seed, how, failure, wall_s),
         section=failure_section(job, scenario, failure, replay),
         failure=failure,
     )

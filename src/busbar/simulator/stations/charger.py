@@ -1,10 +1,14 @@
 """The power side of a charge point: what its profiles and its behaviour let its outlets draw, as time goes by."""
 
+from dataclasses import replace
 from math import inf
 
 from busbar.simulator.stations.behaviours import Behaviour
 from busbar.simulator.stations.outlets import Limits, Outlet, advance, cut_off
-from busbar.simulator.stations.profiles import Electrics, Profile, connector_limit, station_limit
+from busbar.simulator.stations.profiles import Electrics, Governed, Profile, connector_limit, station_limit
+
+_HAIR_S = 1e-5
+"""More than a POSIX time loses by rounding."""
 
 
 class Charger:
@@ -32,6 +36,8 @@ class Charger:
         self._speed = speed
         self._at_s = now_s
         self._limits: Limits | None = None
+        self.clock_ahead_s = 0.0
+        """How far its own clock, by which profiles begin and end, is ahead of the true time."""
 
     @property
     def profiles(self) -> tuple[Profile, ...]:
@@ -47,6 +53,11 @@ class Charger:
         """From now on it heeds limits like that."""
         self.advance(now_s)
         self._behaviour, self._limits = behaviour, None
+
+    def set_clock(self, ahead_s: float, now_s: float) -> None:
+        """From now on its own clock is so far ahead of the true time."""
+        self.advance(now_s)
+        self.clock_ahead_s, self._limits = ahead_s, None
 
     def touched(self) -> None:
         """A transaction began or ended."""
@@ -82,13 +93,12 @@ class Charger:
 
     def own_limit(self, place: int | None, at_s: float) -> tuple[int, float]:
         """What an outlet (None: all together) may draw by profiles and rating, and until when; behaviour left out."""
-        whole = station_limit(self._profiles, at_s, electrics=self._electrics)
+        whole = self._whole(at_s)
         together = self._rating if whole.limit is None else min(self._rating, whole.limit)
         if place is None:
             return together, whole.until_s
         outlet = self.outlets[place]
-        began_s = None if outlet.transaction is None else outlet.transaction.began_s
-        own = connector_limit(self._profiles, outlet.number, at_s, began_s=began_s, electrics=outlet.electrics)
+        own = self._own(outlet, at_s)
         limit = min(together, outlet.connector.max_rating)
         return (limit if own.limit is None else min(limit, own.limit)), min(whole.until_s, own.until_s)
 
@@ -100,11 +110,10 @@ class Charger:
 
     def _worked_out(self, at_s: float) -> Limits:
         heeds, is_ac = self._behaviour.heeds, self._electrics.is_ac
-        whole = station_limit(self._profiles, at_s, electrics=self._electrics)
+        whole = self._whole(at_s)
         until_s, each = whole.until_s, []
         for outlet in self.outlets:
-            began_s = None if outlet.transaction is None else outlet.transaction.began_s
-            own = connector_limit(self._profiles, outlet.number, at_s, began_s=began_s, electrics=outlet.electrics)
+            own = self._own(outlet, at_s)
             each.append(heeds(own.limit, is_ac))
             until_s = min(until_s, own.until_s)
         together = heeds(whole.limit, is_ac)
@@ -113,3 +122,24 @@ class Charger:
             together=self._rating if together is None else min(self._rating, together),
             until_s=until_s,
         )
+
+    def _whole(self, at_s: float) -> Governed:
+        """What profiles say of all outlets together."""
+        found = station_limit(self._profiles, at_s + self.clock_ahead_s, electrics=self._electrics)
+        return self._by_true_time(found)
+
+    def _own(self, outlet: Outlet, at_s: float) -> Governed:
+        """What profiles say of one outlet."""
+        ahead_s = self.clock_ahead_s
+        # How long a transaction has been going on is not told by the clock on the wall.
+        began_s = None if outlet.transaction is None else outlet.transaction.began_s + ahead_s
+        found = connector_limit(
+            self._profiles, outlet.number, at_s + ahead_s, began_s=began_s, electrics=outlet.electrics
+        )
+        return self._by_true_time(found)
+
+    def _by_true_time(self, found: Governed) -> Governed:
+        if not self.clock_ahead_s:
+            return found
+        # By a hair too late, never too early: then, by its own clock, it has changed.
+        return replace(found, until_s=found.until_s - self.clock_ahead_s + _HAIR_S)

@@ -161,8 +161,11 @@ def advance(
         for outlet, target in zip(outlets, targets, strict=True):
             step_s = min(step_s, max(_SHORTEST_S, _longest_step_s(outlet, target, speed)))
         step_s = min(step_s, to_s - at_s)
-        for outlet, target in zip(outlets, targets, strict=True):
-            _move(outlet, target, step_s, ramp_s=ramp_s, speed=speed)
+        # Down first: what all may draw together is kept to on the way, too.
+        for outlet, target in sorted(zip(outlets, targets, strict=True), key=lambda pair: pair[1] > pair[0].draw):
+            left = limits.together - sum(each.draw for each in outlets)
+            within = min(target, outlet.draw + max(0.0, left))
+            _move(outlet, within, step_s, ramp_s=ramp_s, speed=speed)
         # Adding a very short step to a large number may change nothing.
         at_s = to_s if at_s + step_s <= at_s else at_s + step_s
 
@@ -202,7 +205,7 @@ def _longest_step_s(outlet: Outlet, target: int, speed: float) -> float:
     return _SHARE_OF_BATTERY * outlet.vehicle.kind.battery_wh * 3600 / (most_w * speed)
 
 
-def _move(outlet: Outlet, target: int, for_s: float, *, ramp_s: float, speed: float) -> None:
+def _move(outlet: Outlet, target: float, for_s: float, *, ramp_s: float, speed: float) -> None:
     """Towards the target in a straight line that crosses the whole rating in `ramp_s`."""
     before = outlet.draw
     distance = target - before

@@ -81,7 +81,7 @@ class Station:
             w_per_a=electrics.w_per_a,
             abilities=Abilities(units=rate_units(electrics.is_ac), is_strict=speech.names_transactions),
             refuses=self._refuses,
-            own_limit=self.charger.own_limit,
+            own_limit=self._own_limit,
             configuration=Configuration(
                 sample_s=conditions.sample_s, heartbeat_s=conditions.heartbeat_s, secret=secret
             ),
@@ -148,6 +148,11 @@ class Station:
         self._rhythm.about(Beat.DROP, behaviour.drops_every_s, now_s)
         self._rhythm.about(Beat.REBOOT, behaviour.reboots_every_s, now_s)
         self._rhythm.about(Beat.SILENCE, behaviour.falls_silent_every_s, now_s)
+
+    def set_clock(self, ahead_s: float, now_s: float) -> None:
+        """From now on its clock is so far ahead of the true time: its stamps, and when its profiles begin and end."""
+        self.charger.set_clock(ahead_s, now_s)
+        self._tell_changes(now_s)
 
     def plug_in(self, place: int, vehicle: Plugged, now_s: float) -> None:
         """A vehicle comes; one that is there leaves."""
@@ -300,7 +305,7 @@ class Station:
             for place in range(len(self.outlets)):
                 self._sample(place, now_s, "Sample.Clock")
         if rhythm.take(Beat.HEARTBEAT, now_s) and self.is_open and not self.dialogue.is_waiting(CallKind.HEARTBEAT):
-            self.dialogue.say(self.speech.heartbeat(now_s))
+            self.dialogue.say(self.speech.heartbeat(self._stamp_s(now_s)))
 
     # Vehicles and their transactions
 
@@ -329,7 +334,7 @@ class Station:
         if outlet.stage is not Stage.PLUGGED or not self._starts_by_itself or not (self.is_open and self.is_accepted):
             return
         outlet.stage = Stage.ASKED
-        self.dialogue.say(self.speech.authorize(self.state, place, _id_tag(outlet), now_s))
+        self.dialogue.say(self.speech.authorize(self.state, place, _id_tag(outlet), self._stamp_s(now_s)))
 
     def _start_alone(self, now_s: float) -> None:
         """Vehicles that have waited for an answer long enough charge without one."""
@@ -354,7 +359,7 @@ class Station:
             self.state.profiles = installed(self.state.profiles, start.profile)
         self.charger.install(self.state.profiles, now_s)
         self.charger.advance(now_s)
-        self.dialogue.say(self.speech.begin(start.outlet, outlet, now_s, is_offline=not self.is_open))
+        self.dialogue.say(self.speech.begin(start.outlet, outlet, self._stamp_s(now_s), is_offline=not self.is_open))
         self._tell_changes(now_s)
 
     def _end(self, place: int, now_s: float, reason: Reason) -> None:
@@ -363,7 +368,7 @@ class Station:
             return
         self.charger.advance(now_s)
         cut_off(outlet)
-        self.dialogue.say(self.speech.end(place, outlet, now_s, reason, is_offline=not self.is_open))
+        self.dialogue.say(self.speech.end(place, outlet, self._stamp_s(now_s), reason, is_offline=not self.is_open))
         outlet.transaction = None
         outlet.stage, outlet.stage_since_s = Stage.ENDED, now_s
         self.state.profiles = without_transaction(self.state.profiles, outlet.number)
@@ -373,14 +378,16 @@ class Station:
 
     def _say_boot(self, now_s: float) -> None:
         if not self.dialogue.is_waiting(CallKind.BOOT):
-            self.dialogue.say(self.speech.boot(self.state, now_s))
+            self.dialogue.say(self.speech.boot(self.state, self._stamp_s(now_s)))
 
     def _sample(self, place: int, now_s: float, context: str) -> None:
         self.charger.advance(now_s)
         outlet = self.outlets[place]
         samples = measure(outlet, self.state.configuration.measurands)
         if samples:
-            self.dialogue.say(self.speech.sample(place, outlet, samples, now_s, context, is_offline=not self.is_open))
+            self.dialogue.say(
+                self.speech.sample(place, outlet, samples, self._stamp_s(now_s), context, is_offline=not self.is_open)
+            )
 
     def _tell_changes(self, now_s: float) -> None:
         """Report every outlet whose status is not what was told last, and see what is to be reported steadily."""
@@ -393,11 +400,11 @@ class Station:
             status = self.speech.status_of(outlet)
             if self.is_open and outlet.told != status:
                 outlet.told = status
-                self._say(self.speech.status(self.state, place, now_s))
+                self._say(self.speech.status(self.state, place, self._stamp_s(now_s)))
             if outlet.transaction is not None and outlet.transaction.told is not outlet.reason:
                 is_first, outlet.transaction.told = outlet.transaction.told is None, outlet.reason
                 if not is_first:
-                    self._say(self.speech.change(place, outlet, now_s, is_offline=not self.is_open))
+                    self._say(self.speech.change(place, outlet, self._stamp_s(now_s), is_offline=not self.is_open))
 
     def _say(self, call: Call | None) -> None:
         if call is not None:
@@ -419,7 +426,7 @@ class Station:
                 pass
 
     def _obey(self, order: Order, now_s: float) -> None:
-        done = self.speech.obey(self.state, order.action, order.payload, now_s)
+        done = self.speech.obey(self.state, order.action, order.payload, self._stamp_s(now_s))
         self._out.append(result_frame(order, done))
         place = done.outlet if isinstance(done, Done) else None
         self.orders_count += 1
@@ -451,7 +458,7 @@ class Station:
             case Say(kind=CallKind.BOOT):
                 self._say_boot(now_s)
             case Say(kind=CallKind.HEARTBEAT):
-                self.dialogue.say(self.speech.heartbeat(now_s))
+                self.dialogue.say(self.speech.heartbeat(self._stamp_s(now_s)))
             case Say(kind=kind, outlet=place):
                 for each in range(len(self.outlets)) if place is None else (place,):
                     self._say_of(kind, each, now_s)
@@ -461,9 +468,9 @@ class Station:
         if kind is CallKind.SAMPLE:
             self._sample(place, now_s, "Trigger")
         elif kind is CallKind.STATUS:
-            self._say(self.speech.status(self.state, place, now_s))
+            self._say(self.speech.status(self.state, place, self._stamp_s(now_s)))
         else:
-            self._say(self.speech.change(place, outlet, now_s, is_offline=False, is_asked=True))
+            self._say(self.speech.change(place, outlet, self._stamp_s(now_s), is_offline=False, is_asked=True))
 
     def _answered(self, call: Call, payload: dict[str, object], now_s: float) -> None:
         reply = self.speech.reply(call, payload)
@@ -494,7 +501,7 @@ class Station:
             self.state.configuration.heartbeat_s = interval_s
         for outlet in self.outlets:
             outlet.told = None
-        self._say(self.speech.status(self.state, None, now_s))
+        self._say(self.speech.status(self.state, None, self._stamp_s(now_s)))
         self._tell_changes(now_s)
         for place in range(len(self.outlets)):
             self._ask(place, now_s)
@@ -510,6 +517,16 @@ class Station:
             outlet.told = None
         if call.kind is CallKind.AUTHORIZE and outlet is not None and outlet.stage is Stage.ASKED:
             outlet.stage = Stage.PLUGGED
+
+    def _stamp_s(self, now_s: float) -> float:
+        """What its own clock shows."""
+        return now_s + self.charger.clock_ahead_s
+
+    def _own_limit(self, place: int | None, own_s: float) -> tuple[int, float]:
+        """By its own clock, as it tells whoever asks."""
+        ahead_s = self.charger.clock_ahead_s
+        limit, until_s = self.charger.own_limit(place, own_s - ahead_s)
+        return limit, until_s + ahead_s
 
     def _refuses(self, profile: Profile) -> str:
         return self.behaviour.refuses(profile)

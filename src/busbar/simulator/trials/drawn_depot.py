@@ -40,6 +40,8 @@ class DrawnDepot:
     depot file promises: default less safe capacity, here and above."""
     lowest_share: dict[str, float]
     """Circuit -> the share of its default capacity that it can be cut to while that promise still holds."""
+    meters: tuple[str, ...]
+    """Circuits whose meters may fail while that promise still holds."""
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ def drawn_depot(random: Random) -> DrawnDepot:
         depot=depot,
         base_w={sketch.id: sketch.own_base_w for sketch in sketches if sketch.own_base_w},
         lowest_share={circuit.id: _lowest_share(circuit, _base_below(sketches, circuit.id)) for circuit in circuits},
+        meters=tuple(circuit.id for circuit in circuits if circuit.meter),
     )
 
 

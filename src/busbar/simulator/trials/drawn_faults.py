@@ -89,24 +89,70 @@ def drawn_faults(
     drawing = _Drawing(random, drawn, from_s, until_s, lease_s)
     for first, second in aimed_pairs(seed):
         drawing.add_pair(first, second)
-    wanted, kinds = random.randint(FEWEST, MOST), tuple(RULES)
-    weights = [RULES[kind].weight for kind in kinds]
-    while len(drawing.found) < wanted:
-        drawing.add(random.choices(kinds, weights)[0])
-    return tuple(sorted(drawing.found, key=lambda fault: (fault.span.from_s, fault.kind.value, fault.node or "")))
+    drawing.fill(random.randint(FEWEST, MOST))
+    return in_order(drawing.found)
+
+
+def faults_between(
+    random: Random,
+    drawn: DrawnDepot,
+    *,
+    seed: int,
+    wanted: int,
+    from_s: int,
+    until_s: int,
+    lease_s: int,
+    known: Sequence[FaultEvent],
+    parts: Mapping[str, frozenset[str]],
+) -> tuple[FaultEvent, ...]:
+    """So many more in a depot in which others are `known` to happen, all of them over by `until_s`.
+
+    `parts`: node -> the charge points that are concerned where it is struck; how many are under way at once is counted
+    for each part of the depot by itself.
+    """
+    drawing = _Drawing(random, drawn, from_s, until_s, lease_s, known=known, parts=parts)
+    for first, second in aimed_pairs(seed):
+        drawing.add_pair(first, second)
+    drawing.fill(wanted)
+    return in_order(drawing.found)
+
+
+def in_order(faults: Sequence[FaultEvent]) -> tuple[FaultEvent, ...]:
+    """By time, kind and place."""
+    return tuple(sorted(faults, key=lambda fault: (fault.span.from_s, fault.kind.value, fault.node or "")))
 
 
 class _Drawing:
     """The faults of one trial while they are drawn. (Mutable.)"""
 
-    def __init__(self, random: Random, drawn: DrawnDepot, from_s: int, until_s: int, lease_s: int) -> None:
+    def __init__(
+        self,
+        random: Random,
+        drawn: DrawnDepot,
+        from_s: int,
+        until_s: int,
+        lease_s: int,
+        *,
+        known: Sequence[FaultEvent] = (),
+        parts: Mapping[str, frozenset[str]] = MappingProxyType({}),
+    ) -> None:
         self.found: list[FaultEvent] = []
+        self._known, self._parts = known, parts
         self._random, self._drawn, self._lease_s = random, drawn, lease_s
         self._from_s, self._until_s = from_s, until_s
         depot = drawn.depot
         self._units = {unit.id: unit for unit in depot.charge_points}
-        self._meters = [circuit.id for circuit in depot.circuits if circuit.meter]
+        self._meters = list(drawn.meters)
         self._circuits = {circuit.id: circuit for circuit in depot.circuits}
+
+    def fill(self, wanted: int) -> None:
+        """As many as are wanted, of all kinds, as often as each is drawn."""
+        kinds = tuple(RULES)
+        weights = [RULES[kind].weight for kind in kinds]
+        tries = _TRIES * wanted
+        while len(self.found) < wanted and tries:
+            tries -= 1
+            self.add(self._random.choices(kinds, weights)[0])
 
     def add(self, kind: FaultKind) -> None:
         """One of a kind, where the least goes on; none where it would contradict others wherever it is."""
@@ -116,7 +162,7 @@ class _Drawing:
             fault = self._one(kind, self._start(kind, self._lasts(kind)))
             if fault is None or self._contradicts(fault):
                 continue
-            others = _at_once(self.found, fault.span)
+            others = self._at_once(fault)
             if best is None or others < busy:
                 best, busy = fault, others
             if others < AT_ONCE:
@@ -128,7 +174,7 @@ class _Drawing:
         """Two that overlap, as often as not at the same place."""
         for _ in range(4 * _TRIES):
             one = self._one(first, self._start(first, self._lasts(first)))
-            if one is None or self._contradicts(one) or _at_once(self.found, one.span) > 1:
+            if one is None or self._contradicts(one) or self._at_once(one) > 1:
                 continue
             lasts_s = self._lasts(second)
             earliest_s = max(self._from_s, one.span.from_s - lasts_s + 1)
@@ -156,7 +202,21 @@ class _Drawing:
         return Span(from_s=from_s, until_s=from_s + lasts_s)
 
     def _contradicts(self, fault: FaultEvent) -> bool:
-        return any(_contradict(fault, other) for other in self.found)
+        return any(_contradict(fault, other) for other in (*self.found, *self._known))
+
+    def _at_once(self, fault: FaultEvent) -> int:
+        """How many others are under way in the same part of the depot during its span."""
+        span, here = fault.span, self._part(fault)
+        return sum(
+            other.span.from_s < span.until_s
+            and span.from_s < other.span.until_s
+            and (here is None or (there := self._part(other)) is None or not here.isdisjoint(there))
+            for other in (*self.found, *self._known)
+        )
+
+    def _part(self, fault: FaultEvent) -> frozenset[str] | None:
+        """The charge points that it concerns; None: all of them."""
+        return None if fault.node is None else self._parts.get(fault.node)
 
     def _one(self, kind: FaultKind, span: Span, near: str | None = None) -> FaultEvent | None:
         """One of a kind; None where this depot has no place for it. `near`: there, where it can be there."""
@@ -254,11 +314,6 @@ def _base_step(random: Random, most_w: int) -> Amount:
     """Within what is left of a circuit's base load; sometimes generation."""
     step_w = max(100, round(most_w * random.uniform(0.15, 0.4)) // 100 * 100)
     return ActivePower(w=-step_w if random.random() < 0.25 else step_w)
-
-
-def _at_once(faults: Sequence[FaultEvent], span: Span) -> int:
-    """How many others are under way during a span."""
-    return sum(fault.span.from_s < span.until_s and span.from_s < fault.span.until_s for fault in faults)
 
 
 def _contradict(one: FaultEvent, other: FaultEvent) -> bool:

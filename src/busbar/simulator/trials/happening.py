@@ -196,6 +196,8 @@ class Happenings:
                 await self._give_envelope(number, fault.node, fault.amount, fault.span)
             case FaultKind.CLOCK_STEP if fault.node is None:
                 site.clock.ahead_s += fault.step_s
+            case FaultKind.CLOCK_STEP:
+                self._step_clock(fault, fault.step_s)
             case FaultKind.STORE_FAILS:
                 site.disk.fails = fault.share
             case FaultKind.STORE_SLOW:
@@ -208,7 +210,7 @@ class Happenings:
             case FaultKind.DEPOT_EDITED_WRONGLY:
                 await self._edit(is_valid=False)
             case _:
-                raise BusbarError(f"A trial cannot do {fault.kind.value} yet.")
+                raise AssertionError(fault.kind)
 
     async def _end_fault(self, number: int, fault: FaultEvent) -> None:
         site, kind = self._site, fault.kind
@@ -236,12 +238,22 @@ class Happenings:
                 await self._restore_capacity(number, fault.node)
             case FaultKind.CLOCK_STEP if fault.node is None:
                 site.clock.ahead_s -= fault.step_s
+            case FaultKind.CLOCK_STEP:
+                self._step_clock(fault, -fault.step_s)
             case FaultKind.STORE_FAILS:
                 site.disk.fails = 0.0
             case FaultKind.STORE_SLOW:
                 site.disk.slow_s = 0.0
             case _:
                 pass
+
+    def _step_clock(self, fault: FaultEvent, step_s: int) -> None:
+        """At a charge point: it takes nobody's time for its own until the fault is over."""
+        for unit in self._struck(fault):
+            station = unit.link.station
+            station.set_clock(station.charger.clock_ahead_s + step_s, self._site.clock.true_s)
+            self._site.yard.clock_set(unit)
+            unit.link.poke()
 
     def _flap(self, number: int, unit: Unit) -> None:
         if self._flaps.get(number):

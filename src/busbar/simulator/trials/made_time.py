@@ -72,6 +72,10 @@ class MadeClock:
         """True seconds since the start."""
         return self._loop.time() - BEGIN_S
 
+    def true_now(self) -> datetime:
+        """The true time (aware UTC)."""
+        return self._start + timedelta(seconds=self.passed_s)
+
     @property
     def true_s(self) -> float:
         """The true time, POSIX."""

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from itertools import islice
 from multiprocessing import get_context
 
-from busbar.simulator.trials.summary import Summary, run_seed
+from busbar.simulator.trials.summary import Summary
 
 _AHEAD = 2
 """So many seeds per worker are handed out at a time."""
@@ -16,11 +16,12 @@ _SEEDS_PER_LIFE = 250
 
 
 def run_many(
-    seeds: Iterable[int], *, workers: int | None = None, run: Callable[[int], Summary] = run_seed
+    seeds: Iterable[int], *, run: Callable[[int], Summary], workers: int | None = None
 ) -> Generator[Summary, None, None]:
-    """One summary per seed, in the order in which they end. `workers`: None is one per core; 1 is this process.
+    """One summary per seed, in the order in which they end.
 
-    Closing it stops what has not begun.
+    `run` can be sent to another process; `workers`: None is one per core, 1 is this process. Closing it stops what has
+    not begun.
     """
     workers = workers or os.cpu_count() or 1
     if workers == 1:

@@ -65,6 +65,7 @@ class Process:
         disk: Disk,
         clock: MadeClock,
         timing: Timing,
+        keep_days: float,
         quirks: QuirkTable,
         random: Random,
         notes: Notes,
@@ -101,6 +102,7 @@ class Process:
             timing=timing,
             order_ids=lambda: f"{life}-{next(numbers)}",
             log=log,
+            keep_days=keep_days,
         )
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -138,7 +140,7 @@ class Process:
         self.on_killed()
 
     def _bury(self) -> None:
-        for task in (*self._tasks, *self.switchboard.exchange.running()):
+        for task in (*self._tasks, *self.switchboard.exchange.running(), *self.loop.keeping.running()):
             task.cancel()
 
     # The door

@@ -25,7 +25,7 @@ class Replayed:
     result: Result
     verdicts: tuple[Verdict, ...]
     not_judged: int
-    """Expectations of a whole night: they are judged where nothing goes wrong."""
+    """Expectations of a whole night: an acceptance run judges them too."""
 
     @property
     def is_met(self) -> bool:
@@ -43,14 +43,25 @@ def replay(
     *,
     seed: int | None = None,
     goals: Goals = all_goals,
+    keeps_trail: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Replayed:
-    """Play a scenario with its faults. The same scenario and seed give the same digest."""
+    """Play a scenario with its faults. The same scenario and seed give the same digest.
+
+    `keeps_trail`: also where nothing is expected over time, which is judged by the trail.
+    """
     seed = scenario.seed if seed is None else seed
     # The engine shares as the stored depot says; a scenario may say otherwise.
     shared = replace(scenario.depot, strategy=scenario.strategy, fair_in=scenario.fair_in)
-    result = Trial(replace(scenario, depot=shared), seed=seed, goals=goals(), with_states=True, progress=progress).run()
     over_time = [each for each in scenario.expectations if isinstance(each, Holds)]
+    result = Trial(
+        replace(scenario, depot=shared),
+        seed=seed,
+        goals=goals(),
+        with_states=True,
+        keeps_trail=keeps_trail or bool(over_time),
+        progress=progress,
+    ).run()
     return Replayed(
         scenario=scenario,
         seed=seed,

@@ -7,21 +7,24 @@ from pathlib import Path
 from typing import TypeVar
 
 from busbar.core.errors import BusbarError
-from busbar.core.units import Amount
-from busbar.simulator.fault import FaultEvent, FaultKind
-from busbar.simulator.scenario import FOREVER_S, Event, Load, Scenario, Span
+from busbar.simulator.fault import FaultEvent
+from busbar.simulator.scenario import FOREVER_S, Event, Scenario
 from busbar.simulator.scenario_text import scenario_text
+from busbar.simulator.trials.cut import begun_later, shortened, window
 from busbar.simulator.trials.drawn import CALM_BEGIN_S, CALM_END_S
 from busbar.simulator.trials.goals.every import all_goals
 from busbar.simulator.trials.summary import Goals, run_scenario
 from busbar.simulator.trials.trial import Violation
 
 MOST_RUNS = 120
+LONG_S = 7_200
+"""What is longer is first cut to what came shortly before its first violation."""
+_WINDOWS_S = (900, 1_800, 3_600)
+_MOST_RUNS_OF_LONG = 40
 _END_S = 10
 """What is missed so late is missed at the end."""
 
 _Item = TypeVar("_Item")
-_Happening = TypeVar("_Happening", Event, FaultEvent)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +79,12 @@ def shrink(
     Its end is cut off first and last: what is shorter is tried sooner. Then its beginning is. What is left at the end
     after the last fault stays as calm as it was, so that nothing fails for want of time.
     """
-    shrinking = _Shrinking(scenario, goals, most_runs, tell)
+    is_long = scenario.duration_s > LONG_S
+    shrinking = _Shrinking(scenario, goals, min(most_runs, _MOST_RUNS_OF_LONG) if is_long else most_runs, tell)
     if not shrinking.fails(scenario):
         raise BusbarError(f"{scenario.id} misses no goal; there is nothing to make smaller")
+    if is_long and not _cut_out(shrinking):
+        raise BusbarError(f"{scenario.id} misses nothing where only the hour before is played")
     _shorten(shrinking)
     _fewer(shrinking.best.faults, lambda left: replace(shrinking.best, faults=tuple(left)), shrinking)
     _fewer(shrinking.best.events, lambda left: replace(shrinking.best, events=tuple(left)), shrinking)
@@ -139,6 +145,18 @@ def _shorten(shrinking: _Shrinking) -> None:
             return
 
 
+def _cut_out(shrinking: _Shrinking) -> bool:
+    """Play only what came before the first violation: a quarter of an hour of it, or more."""
+    scenario, violation = shrinking.best, shrinking.violation
+    assert violation is not None
+    until_s = min(scenario.duration_s, _whole_cycles(violation.at_s + CALM_END_S, scenario.cycle_s))
+    for before_s in _WINDOWS_S:
+        from_s = max(0, _whole_cycles(violation.at_s - before_s, scenario.cycle_s))
+        if shrinking.fails(window(scenario, from_s, until_s)):
+            return True
+    return False
+
+
 def _begin_later(shrinking: _Shrinking) -> None:
     """Leave out what comes before the first fault, but for a calm beginning: as much of it as can be."""
     scenario = shrinking.best
@@ -156,69 +174,6 @@ def _last_s(happenings: Sequence[Event | FaultEvent]) -> int:
 
 def _whole_cycles(at_s: float, cycle_s: int) -> int:
     return (int(at_s) // cycle_s + 1) * cycle_s
-
-
-def shortened(scenario: Scenario, duration_s: int) -> Scenario:
-    """The scenario's first seconds: what begins later is left out, what ends later ends with it."""
-    vehicles = tuple(each for each in scenario.vehicles if each.arrives_s < duration_s)
-    return replace(
-        scenario,
-        duration_s=duration_s,
-        vehicles=vehicles or scenario.vehicles[:1],
-        faults=tuple(_still(fault, scenario.lease_s) for fault in _within(scenario.faults, duration_s)),
-        events=_within(scenario.events, duration_s),
-        loads=tuple(
-            replace(load, points=tuple(point for point in load.points if point[0] < duration_s) or load.points[:1])
-            if not load.is_daily
-            else load
-            for load in scenario.loads
-        ),
-    )
-
-
-def begun_later(scenario: Scenario, by_s: int) -> Scenario:
-    """The scenario without its first seconds, in which nothing began: who is there by then is there from the start."""
-    vehicles = tuple(
-        replace(each, arrives_s=max(0, each.arrives_s - by_s), departs_s=each.departs_s - by_s)
-        for each in scenario.vehicles
-        if each.departs_s > by_s
-    )
-    return replace(
-        scenario,
-        duration_s=scenario.duration_s - by_s,
-        vehicles=vehicles or scenario.vehicles[:1],
-        faults=tuple(replace(each, span=_earlier(each.span, by_s)) for each in scenario.faults),
-        events=tuple(replace(each, span=_earlier(each.span, by_s)) for each in scenario.events),
-        loads=tuple(load if load.is_daily else replace(load, points=_points(load, by_s)) for load in scenario.loads),
-    )
-
-
-def _earlier(span: Span, by_s: int) -> Span:
-    return Span(from_s=span.from_s - by_s, until_s=span.until_s - (0 if span.until_s == FOREVER_S else by_s))
-
-
-def _points(load: Load, by_s: int) -> tuple[tuple[int, Amount], ...]:
-    """What holds at the new beginning, and what comes later."""
-    before = [amount for at_s, amount in load.points if at_s <= by_s]
-    begin = before[-1] if before else load.points[0][1]
-    return ((0, begin), *((at_s - by_s, amount) for at_s, amount in load.points if at_s > by_s))
-
-
-def _within(happenings: Sequence[_Happening], duration_s: int) -> tuple[_Happening, ...]:
-    found = []
-    for each in happenings:
-        if each.span.from_s < duration_s:
-            until_s = each.span.until_s
-            ends_s = until_s if until_s == FOREVER_S else min(until_s, duration_s)
-            found.append(replace(each, span=Span(from_s=each.span.from_s, until_s=ends_s)))
-    return tuple(found)
-
-
-def _still(fault: FaultEvent, lease_s: int) -> FaultEvent:
-    """A profile that has no time to expire is a connection that is lost."""
-    if fault.kind is FaultKind.PROFILE_EXPIRED and fault.span.until_s - fault.span.from_s <= lease_s:
-        return replace(fault, kind=FaultKind.CONNECTION_DROPPED)
-    return fault
 
 
 def write_shrunk(shrunk: Shrunk, folder: Path) -> Path:

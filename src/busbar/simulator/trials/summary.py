@@ -8,7 +8,6 @@ from time import process_time
 
 from busbar.simulator.fault import FaultKind
 from busbar.simulator.scenario import Scenario
-from busbar.simulator.trials.drawn import drawn_scenario
 from busbar.simulator.trials.goals.every import all_goals
 from busbar.simulator.trials.pairs import Pair, pairs_met
 from busbar.simulator.trials.trial import Goal, Trial, Violation
@@ -45,11 +44,6 @@ class Summary:
     cpu_s: float
 
 
-def run_seed(seed: int) -> Summary:
-    """Draw a trial, run it under every goal, and forget all but this."""
-    return run_scenario(drawn_scenario(seed), seed=seed)
-
-
 def run_scenario(
     scenario: Scenario,
     *,
@@ -61,7 +55,7 @@ def run_scenario(
     began = process_time()
     faults, pairs = Counter(fault.kind for fault in scenario.faults), frozenset(pairs_met(scenario))
     try:
-        result = Trial(scenario, seed=seed, goals=goals(), progress=progress).run()
+        result = Trial(scenario, seed=seed, goals=goals(), keeps_trail=False, progress=progress).run()
     except Exception as error:
         violation = Violation(goal=BROKEN_OFF, at_s=0.0, text=_where(error))
         return Summary(

@@ -4,7 +4,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from busbar.simulator.fault import FaultKind
 from busbar.simulator.trials.pairs import ALL_PAIRS
 from busbar.simulator.trials.summary import Summary
 
-SCHEMA = "busbar/trials/1"
+SCHEMA = "busbar/trials/2"
 MOST_FAILING = 1_000
 """Seeds that are named; all of them are counted."""
 _TEXTS = 3
@@ -31,6 +31,8 @@ class Failing:
     goals: tuple[str, ...]
     texts: tuple[str, ...]
     """The first violations, in words."""
+    commit: str = ""
+    """Of the Busbar that missed them; empty: an installed package."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,12 +47,18 @@ class Worst:
 class Totals:
     """Many trials together. Adding is in any order and any grouping the same."""
 
+    upon: str = ""
+    """The scenario that they are drawn upon, and for how long; empty: each draws its own depot."""
     seeds: tuple[Range, ...] = ()
     """Which ran: ascending, none next to another."""
     failed: int = 0
     """Trials that missed a goal."""
     failing: tuple[Failing, ...] = ()
     """The first of them, by seed."""
+    mended: tuple[Failing, ...] = ()
+    """Trials that missed a goal once and, run again, miss none; by seed. All sums are of their first runs."""
+    commits: Mapping[str, int] = field(default_factory=dict)
+    """Commit -> how many trials were run of it first."""
     violations: Mapping[str, int] = field(default_factory=dict)
     """Goal -> how often it was missed."""
     digest: str = _NO_DIGEST
@@ -82,15 +90,16 @@ class Totals:
         return any(first <= seed < until for first, until in self.seeds)
 
 
-def of_one(summary: Summary) -> Totals:
-    """A single trial."""
+def of_one(summary: Summary, *, upon: str = "", commit: str = "") -> Totals:
+    """A single trial. `commit`: of the Busbar that it ran."""
     has_failed = bool(summary.missed)
-    texts = tuple(f"{each.goal} at {each.at_s:.0f} s: {each.text}" for each in summary.violations[:_TEXTS])
-    failing = Failing(seed=summary.seed, goals=tuple(sorted(summary.missed)), texts=texts)
+    failing = _failing(summary, commit)
     return Totals(
+        upon=upon,
         seeds=((summary.seed, summary.seed + 1),),
         failed=int(has_failed),
         failing=(failing,) if has_failed else (),
+        commits={commit: 1},
         violations=dict(summary.missed),
         digest=summary.digest or _NO_DIGEST,
         cycles=summary.cycles,
@@ -104,13 +113,40 @@ def of_one(summary: Summary) -> Totals:
     )
 
 
+def _failing(summary: Summary, commit: str) -> Failing:
+    texts = tuple(f"{each.goal} at {each.at_s:.0f} s: {each.text}" for each in summary.violations[:_TEXTS])
+    return Failing(seed=summary.seed, goals=tuple(sorted(summary.missed)), texts=texts, commit=commit)
+
+
+def run_again(totals: Totals, summary: Summary, *, commit: str = "") -> Totals:
+    """With a trial that had failed and was run again: mended where it misses nothing now.
+
+    Raises BusbarError where it had not failed.
+    """
+    before = next((each for each in totals.failing if each.seed == summary.seed), None)
+    if before is None:
+        raise BusbarError(f"seed {summary.seed} is not among those that failed")
+    rest = tuple(each for each in totals.failing if each is not before)
+    if summary.missed:
+        still = sorted((*rest, _failing(summary, commit)), key=lambda each: each.seed)
+        return replace(totals, failing=tuple(still))
+    mended = sorted((*totals.mended, before), key=lambda each: each.seed)
+    return replace(totals, failing=rest, failed=totals.failed - 1, mended=tuple(mended[:MOST_FAILING]))
+
+
 def added(one: Totals, other: Totals) -> Totals:
-    """Both together. Raises BusbarError where a seed is in both: it would count twice."""
+    """Both together. Raises BusbarError where a seed is in both, which would count twice, or they are of different
+    depots."""
+    if other.seeds:
+        refuse_another(one, other.upon)
     failing = sorted((*one.failing, *other.failing), key=lambda each: each.seed)
     return Totals(
+        upon=one.upon if one.seeds else other.upon,
         seeds=_united((*one.seeds, *other.seeds)),
         failed=one.failed + other.failed,
         failing=tuple(failing[:MOST_FAILING]),
+        mended=tuple(sorted((*one.mended, *other.mended), key=lambda each: each.seed)[:MOST_FAILING]),
+        commits=_sum(one.commits, other.commits),
         violations=_sum(one.violations, other.violations),
         digest=f"{int(one.digest, 16) ^ int(other.digest, 16):064x}",
         cycles=one.cycles + other.cycles,
@@ -122,6 +158,16 @@ def added(one: Totals, other: Totals) -> Totals:
         figures=_worse(one.figures, other.figures),
         cpu_s=one.cpu_s + other.cpu_s,
     )
+
+
+def refuse_another(totals: Totals, upon: str) -> None:
+    """Raises BusbarError where trials upon that do not add up to these: they are of different depots."""
+    if totals.seeds and totals.upon != upon:
+        raise BusbarError(f"trials upon {_drawn(upon)} do not add up with trials upon {_drawn(totals.upon)}")
+
+
+def _drawn(upon: str) -> str:
+    return upon or "depots of their own"
 
 
 def _united(ranges: Iterable[Range]) -> tuple[Range, ...]:
@@ -154,12 +200,13 @@ def as_document(totals: Totals) -> dict[str, Any]:
     """For a file, or for programs."""
     return {
         "schema": SCHEMA,
+        "upon": totals.upon,
         "trials": totals.trials,
         "seeds": [list(each) for each in totals.seeds],
         "failed": totals.failed,
-        "failing": [
-            {"seed": each.seed, "goals": list(each.goals), "texts": list(each.texts)} for each in totals.failing
-        ],
+        "failing": [_as_failing(each) for each in totals.failing],
+        "mended": [_as_failing(each) for each in totals.mended],
+        "commits": dict(sorted(totals.commits.items())),
         "violations": dict(sorted(totals.violations.items())),
         "digest": totals.digest,
         "cycles": totals.cycles,
@@ -176,18 +223,32 @@ def as_document(totals: Totals) -> dict[str, Any]:
     }
 
 
+def _as_failing(failing: Failing) -> dict[str, Any]:
+    texts = list(failing.texts)
+    return {"seed": failing.seed, "goals": list(failing.goals), "texts": texts, "commit": failing.commit}
+
+
+def _from_failing(document: Mapping[str, Any]) -> Failing:
+    return Failing(
+        seed=int(document["seed"]),
+        goals=tuple(document["goals"]),
+        texts=tuple(document["texts"]),
+        commit=str(document["commit"]),
+    )
+
+
 def from_document(document: Mapping[str, Any]) -> Totals:
     """What `as_document` wrote. Raises BusbarError where it is something else."""
     if document.get("schema") != SCHEMA:
         raise BusbarError(f"not a sum of trials: its schema is {document.get('schema')!r}, not {SCHEMA!r}")
     try:
         return Totals(
+            upon=str(document.get("upon", "")),
             seeds=tuple((int(first), int(until)) for first, until in document["seeds"]),
             failed=int(document["failed"]),
-            failing=tuple(
-                Failing(seed=int(each["seed"]), goals=tuple(each["goals"]), texts=tuple(each["texts"]))
-                for each in document["failing"]
-            ),
+            failing=tuple(_from_failing(each) for each in document["failing"]),
+            mended=tuple(_from_failing(each) for each in document["mended"]),
+            commits={str(commit): int(count) for commit, count in document["commits"].items()},
             violations={str(goal): int(count) for goal, count in document["violations"].items()},
             digest=f"{int(document['digest'], 16):064x}",
             cycles=int(document["cycles"]),

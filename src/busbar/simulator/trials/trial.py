@@ -1,8 +1,10 @@
 """A trial: a scenario with its faults, played by the real engine and the real OCPP layer in made-up time."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from random import Random
 from typing import Protocol
 
@@ -16,7 +18,7 @@ from busbar.core.units import Amount
 from busbar.engine.envelopes import amount_at
 from busbar.engine.moment import Moment
 from busbar.engine.orders import Order
-from busbar.engine.ports import Envelope
+from busbar.engine.ports import ChargePointRecords, Envelope, Store
 from busbar.engine.status import node_states_now
 from busbar.engine.timing import Timing
 from busbar.simulator.draw import draw_vehicles
@@ -24,7 +26,7 @@ from busbar.simulator.fault import FaultEvent, FaultKind
 from busbar.simulator.scenario import Event, Scenario
 from busbar.simulator.stations.conditions import Conditions
 from busbar.simulator.stations.station import Station
-from busbar.simulator.trail import CycleSeen, Trail
+from busbar.simulator.trail import CycleSeen, Ints, Trail
 from busbar.simulator.trials.happening import Happenings
 from busbar.simulator.trials.links import Link, Wire
 from busbar.simulator.trials.made_time import BEGIN_S, MadeClock, MadeTimeLoop
@@ -38,6 +40,11 @@ from busbar.simulator.trials.yard import Sight, Yard
 RESTARTED_S = 3.0
 """Whoever supervises Busbar starts it again after so long, where it ended by itself."""
 MOST_LIVES = 50
+"""In an hour, on average: one that is started again and again is left dead in the end."""
+SIGHTS_S = 600
+"""So many of the last seconds are kept for goals to look back at."""
+KEPT_DAYS = 0.25
+"""Busbar forgets cycles that are older."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +56,14 @@ class Violation:
     at_s: float
     """Since the start."""
     text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """What survives every process: the database of the depot, and of its charge points. Neither ever waits."""
+
+    store: Store
+    records: ChargePointRecords
 
 
 class Goal(Protocol):
@@ -89,6 +104,10 @@ class Result:
     """What goals measured: the worst reaction times, in seconds."""
 
 
+_Second = tuple[Ints, Ints, Ints, Ints]
+"""Flow, base load, limit and draw."""
+
+
 class Trial:
     """One run. What goals look at is here; nothing outside changes it."""
 
@@ -100,10 +119,14 @@ class Trial:
         goals: Sequence[Goal] = (),
         timing: Timing | None = None,
         with_states: bool = False,
+        keeps_trail: bool = True,
+        kept: Kept | None = None,
         change: Callable[["Trial"], None] = lambda trial: None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        """`with_states`: node states are worked out each cycle; `change`: spoils Busbar when it is born (tests)."""
+        """`with_states`: node states are worked out each cycle; `keeps_trail`: every second and cycle is in the result,
+        which grows with the time that passes; `kept`: where Busbar keeps what it keeps (None: in memory); `change`:
+        spoils Busbar when it is born (tests)."""
         self.scenario, self.seed, self.goals = scenario, seed, tuple(goals)
         self.timing = timing or Timing(cycle_s=float(scenario.cycle_s), lease_s=scenario.lease_s)
         self.depot_id, self.lease_s = scenario.depot.id, self.timing.lease_s
@@ -117,12 +140,20 @@ class Trial:
         """Events and faults whose span holds now, by their numbers."""
         self.depot: Depot = scenario.depot
         self.revision = 0
-        self.sights: list[Sight] = []
+        self.cycles = 0
+        """How many have been seen."""
         self.meters_lied_s = -1e9
         """When a meter was not to be believed last."""
         self._with_states, self._change, self._progress = with_states, change, progress
+        self._keeps_trail = keeps_trail
+        self._kept = kept or Kept(store=MemoryStore(), records=MemoryRecords())
+        self._envelopes: Sequence[Envelope] = ()
+        self._sights: deque[Sight] = deque(maxlen=SIGHTS_S)
+        self._seconds: list[_Second] = []
         self._cycles: list[CycleSeen] = []
         self._seen: tuple[str, int] = ("", 0)
+        self._truth: list[tuple[int, Ints]] = []
+        self._most_lives = MOST_LIVES * max(1, ceil(scenario.duration_s / 3600))
         self._random = Random(f"{seed}/trial")
 
     # Running
@@ -142,7 +173,7 @@ class Trial:
         scenario = self.scenario
         self.clock = MadeClock(loop, scenario.start)
         self.notes = Notes(self.clock.now_s)
-        self.people, self.records = MemoryStore(), MemoryRecords()
+        self.people, self.records = self._kept.store, self._kept.records
         self.disk = Disk(Random(f"{self.seed}/disk"))
         self._quirks = load_quirks()
         await self.people.import_depot(scenario.depot, at=scenario.start)
@@ -152,7 +183,8 @@ class Trial:
         self.meters: dict[str, Meter] = dict(meters_of(self.yard.projection, self._random))
         self._meter_random = Random(f"{self.seed}/meters")
         self._visits = Visits(self.yard.projection, draw_vehicles(scenario, self.seed), start=scenario.start)
-        self._soc = {visit.vehicle.id: np.full(scenario.duration_s, np.nan) for visit in self._visits.all}
+        visits = self._visits.all if self._keeps_trail else ()
+        self._soc = {visit.vehicle.id: np.full(scenario.duration_s, np.nan) for visit in visits}
         self._happenings = Happenings(self, self.notes, Random(f"{self.seed}/happenings"))
         self._agenda = _agenda([*scenario.events, *scenario.faults], scenario.duration_s)
         self._born()
@@ -166,7 +198,8 @@ class Trial:
         return await self._finish()
 
     async def _second(self, at_s: int) -> None:
-        for number, event, is_begin in self._agenda.get(at_s, ()):
+        agenda = self._agenda.get(at_s, ())
+        for number, event, is_begin in agenda:
             if is_begin:
                 self.in_force[number] = event
                 await self._happenings.begin(number, event)
@@ -174,11 +207,11 @@ class Trial:
                 self.in_force.pop(number, None)
                 await self._happenings.end(number, event)
         await self._move_vehicles(at_s)
-        self.revision = await self.people.depot_revision(self.depot_id)
-        if (depot := await self.people.load_depot(self.depot_id)) is not None:
-            self.depot = depot
-        sight = self.yard.look(at_s, self.depot, self.revision, await self._envelopes())
-        self.sights.append(sight)
+        if agenda or not at_s:
+            # Nothing but the agenda edits depots and gives envelopes.
+            await self._reread()
+        sight = self.yard.look(at_s, self.depot, self.revision, self._amounts())
+        self._keep(sight)
         if self.process is not None:
             for meter in self.meters.values():
                 said = meter.say(at_s, self.clock.now_s(), sight.flow, self._meter_random)
@@ -190,11 +223,28 @@ class Trial:
         for goal in self.goals:
             self._missed(goal.looked(self, sight))
 
-    async def _envelopes(self) -> dict[str, list[Amount]]:
+    def _keep(self, sight: Sight) -> None:
+        self._sights.append(sight)
+        if self._keeps_trail:
+            self._seconds.append((sight.flow_rows, sight.base_rows, sight.limit, sight.draw))
+        # Two hundred looks at the truth are part of the digest.
+        if not sight.at_s % max(1, self.scenario.duration_s // 200):
+            self._truth.append((sight.at_s, sight.draw))
+
+    def sight_at(self, at_s: int) -> Sight:
+        """What was true at one of the last seconds; of the oldest one that is kept, where it was longer ago."""
+        return self._sights[max(0, at_s - self._sights[0].at_s)]
+
+    async def _reread(self) -> None:
+        self.revision = await self.people.depot_revision(self.depot_id)
+        if (depot := await self.people.load_depot(self.depot_id)) is not None:
+            self.depot = depot
+        self._envelopes = await self.people.envelopes(self.depot_id)
+
+    def _amounts(self) -> dict[str, list[Amount]]:
         found: dict[str, list[Amount]] = {}
         now = self.clock.now()
-        envelopes: Sequence[Envelope] = await self.people.envelopes(self.depot_id)
-        for envelope in envelopes:
+        for envelope in self._envelopes:
             if (amount := amount_at(envelope, now)) is not None:
                 found.setdefault(envelope.node, []).append(amount)
         return found
@@ -214,7 +264,7 @@ class Trial:
             await self.people.save_plan(self.depot_id, self._visits.plan(visit, self.clock.now()))
             unit.link.station.plug_in(visit.leaf - unit.leaves.start, visit.plugged, true_s)
             unit.link.poke()
-        for visit in self._visits.all:
+        for visit in self._visits.there if self._keeps_trail else ():
             if visit.leaf is not None and visit.plugged is not None:
                 self._soc[visit.vehicle.id][at_s] = visit.plugged.soc
 
@@ -224,42 +274,29 @@ class Trial:
         if moment is None or (moment.epoch + str(self.lives), moment.sequence) == self._seen:
             return
         self._seen = (moment.epoch + str(self.lives), moment.sequence)
-        states = {node: state.value for node, state in node_states_now(moment).items()} if self._with_states else {}
-        self._cycles.append(
-            CycleSeen(
-                at_s=at_s,
-                number=moment.record.number,
-                outcome=moment.record.outcome.value,
-                modes={node: condition.mode for node, condition in moment.conditions.items()},
-                states=states,
-                setpoint=moment.setpoint,
-                reachable=moment.reachable,
-            )
-        )
+        self.cycles += 1
+        if self._keeps_trail:
+            self._cycles.append(self._cycle_seen(at_s, moment))
         self.notes.line("cycle", f"{moment.record.number} {moment.record.outcome.value} {moment.setpoint.tolist()}")
         for goal in self.goals:
             self._missed(goal.cycled(self, moment))
 
-    async def _finish(self) -> Result:
-        breaches = await self.people.breaches(self.depot_id, limit=10_000)
-        sights, projection = self.sights, self.yard.projection
-        for sight in sights[:: max(1, len(sights) // 200)]:
-            self.notes.line("truth", f"{sight.at_s} {sight.draw.tolist()}")
-        trail = Trail(
-            scenario=self.scenario,
-            seed=self.seed,
-            start=self.scenario.start,
-            duration_s=self.scenario.duration_s,
-            projection=projection,
-            at_s=np.array([sight.at_s for sight in sights], dtype=np.int64),
-            flow=np.array([sight.flow_rows for sight in sights]),
-            base=np.array([sight.base_rows for sight in sights]),
-            limit=np.array([sight.limit for sight in sights]),
-            draw=np.array([sight.draw for sight in sights]),
-            soc=self._soc,
-            cycles=tuple(self._cycles),
-            breaches=tuple(breaches),
+    def _cycle_seen(self, at_s: int, moment: Moment) -> CycleSeen:
+        states = {node: state.value for node, state in node_states_now(moment).items()} if self._with_states else {}
+        return CycleSeen(
+            at_s=at_s,
+            number=moment.record.number,
+            outcome=moment.record.outcome.value,
+            modes={node: condition.mode for node, condition in moment.conditions.items()},
+            states=states,
+            setpoint=moment.setpoint,
+            reachable=moment.reachable,
         )
+
+    async def _finish(self) -> Result:
+        for at_s, draw in self._truth:
+            self.notes.line("truth", f"{at_s} {draw.tolist()}")
+        trail = await self._trail()
         for goal in self.goals:
             self._missed(goal.ended(self, trail))
         if self.process is not None:
@@ -271,11 +308,36 @@ class Trial:
             violations=tuple(self.violations),
             digest=self.notes.digest,
             last_lines=tuple(self.notes.last),
-            cycles=len(self._cycles),
+            cycles=self.cycles,
             frames=sum(link.carried for link in links),
             lives=self.lives,
             struck=sum(link.weather.struck for link in links),
             figures=dict(self.figures),
+        )
+
+    async def _trail(self) -> Trail:
+        """Of every second, where they are kept; of none otherwise."""
+        projection = self.yard.projection
+        inner, leaves = len(projection.frame.nodes), len(projection.leaf_ids)
+        shapes = ((inner, 4), (inner, 4), (inner, 4), (leaves,))
+        flow, base, limit, draw = (
+            np.array([second[index] for second in self._seconds], dtype=np.int64).reshape(-1, *shape)
+            for index, shape in enumerate(shapes)
+        )
+        return Trail(
+            scenario=self.scenario,
+            seed=self.seed,
+            start=self.scenario.start,
+            duration_s=self.scenario.duration_s,
+            projection=projection,
+            at_s=np.arange(len(self._seconds), dtype=np.int64),
+            flow=flow,
+            base=base,
+            limit=limit,
+            draw=draw,
+            soc=self._soc,
+            cycles=tuple(self._cycles),
+            breaches=tuple(await self.people.breaches(self.depot_id, limit=10_000)),
         )
 
     def _missed(self, found: Iterable[Violation]) -> None:
@@ -294,7 +356,7 @@ class Trial:
     # Busbar's process
 
     def _born(self) -> None:
-        if self.lives >= MOST_LIVES:
+        if self.lives >= self._most_lives:
             return
         self.lives += 1
         self._restarts_s = RESTARTED_S
@@ -307,6 +369,7 @@ class Trial:
             disk=self.disk,
             clock=self.clock,
             timing=self.timing,
+            keep_days=KEPT_DAYS,
             quirks=self._quirks,
             random=Random(f"{self.seed}/process/{self.lives}"),
             notes=self.notes,

@@ -1,5 +1,6 @@
 """Vehicles that come and go: where each plugs in, and what the depot's people write down about it beforehand."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +22,6 @@ class Visit:
     allowed: tuple[int, ...]
     leaf: int | None = None
     plugged: Plugged | None = None
-    has_gone: bool = False
 
 
 class Visits:
@@ -31,20 +31,28 @@ class Visits:
         self._projection, self._start = projection, start
         self._unit = projection.parent[projection.leaf_node].tolist()
         self.all = [Visit(vehicle, leaves_below(projection, vehicle.at)) for vehicle in vehicles]
+        self.there: list[Visit] = []
+        """Those that have come, whether or not they found a connector, and not gone."""
+        self._yet_to_come = deque(sorted(self.all, key=lambda visit: visit.vehicle.arrives_s))
 
     def leaving(self, at_s: int) -> Iterable[int]:
         """Leaves whose vehicles leave now."""
-        for visit in self.all:
-            if not visit.has_gone and visit.vehicle.departs_s <= at_s:
-                visit.has_gone = True
-                leaf, visit.leaf = visit.leaf, None
-                if leaf is not None:
-                    yield leaf
+        gone = [visit for visit in self.there if visit.vehicle.departs_s <= at_s]
+        if gone:
+            self.there = [visit for visit in self.there if visit.vehicle.departs_s > at_s]
+        for visit in gone:
+            leaf, visit.leaf = visit.leaf, None
+            if leaf is not None:
+                yield leaf
 
     def coming(self, at_s: int, outlets: Sequence[Outlet | None], true_s: Callable[[], float]) -> Iterable[Visit]:
         """Those that plug in now: at the first free connector of the charge point with the fewest vehicles."""
-        for visit in self.all:
-            if visit.leaf is not None or visit.has_gone or visit.vehicle.arrives_s > at_s:
+        while self._yet_to_come and self._yet_to_come[0].vehicle.arrives_s <= at_s:
+            come = self._yet_to_come.popleft()
+            if come.vehicle.departs_s > at_s:
+                self.there.append(come)
+        for visit in self.there:
+            if visit.leaf is not None:
                 continue
             free = [leaf for leaf in visit.allowed if (outlet := outlets[leaf]) is not None and outlet.vehicle is None]
             if not free:

@@ -24,6 +24,8 @@ from busbar.simulator.trials.line import Line, SiteClock
 
 BACK_IN_LINE_S = 15.0
 """How long a unit that did otherwise than told takes to be back at what it is told: its ramp, and some."""
+_LIMITS_KEPT = 32
+"""Limits come back when an envelope or an edit is over; the oldest are worked out anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +142,11 @@ class Yard:
         """A fault adds to the base load, or does no more."""
         self._base_until_s = -1
 
+    def clock_set(self, unit: Unit) -> None:
+        """A charge point's clock was set: its profiles begin and end at other times."""
+        for leaf in unit.leaves:
+            self._told.pop(leaf, None)
+
     def look(self, at_s: int, depot: Depot, revision: int, envelopes: Mapping[str, Sequence[Amount]]) -> Sight:
         """What is true now. `depot`, as of its `revision`, and `envelopes`: what is stored decides what may flow."""
         draw, told = self._draws()
@@ -162,6 +169,8 @@ class Yard:
 
     def rows_of(self, draw: Ints) -> Ints:
         """[M, 4] what draws (mA or W per connector) put on every inner node, by themselves."""
+        if not draw.any():
+            return np.zeros((len(self._below), 4), dtype=np.int64)
         return whole_flow(self._added_up(draw))
 
     def _added_up(self, draw: Ints) -> Flow:
@@ -220,5 +229,7 @@ class Yard:
             for node, amounts in envelopes.items():
                 for amount in amounts:
                     found = np.minimum(found, physical_limits(projection, {node: amount}))
+            if len(self._limits) >= _LIMITS_KEPT:
+                self._limits.pop(next(iter(self._limits)))
             self._limits[key] = found
         return self._limits[key]

@@ -99,6 +99,7 @@ function sayStatus() {
   write(part("waiting"), String(vehicles.filter((each) => isWanting(each) && !isGiven(each)).length));
   write(part("held"), String(vehicles.filter(isLimited).length));
   write(part("breaches"), String(breaches));
+  write(part("breaches-word"), breaches === 1 ? "open breach" : "open breaches");
   part("breaches").closest("a").classList.toggle("is-alarm", breaches > 0 && isLive);
   write(part("connected"), `${status.charge_points_connected} of ${status.charge_points}`);
   updateBadge(part("state"), isLive ? status.state : "UNKNOWN", format);

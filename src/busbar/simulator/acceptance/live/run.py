@@ -17,7 +17,7 @@ from busbar.core.depot import Depot
 from busbar.engine.access import Role
 from busbar.engine.breach_record import BreachRecord
 from busbar.engine.ports import Credential
-from busbar.simulator.acceptance.accepted import Job, Live, Ran
+from busbar.simulator.acceptance.accepted import How, Job, Live, Ran
 from busbar.simulator.acceptance.excerpt import excerpt
 from busbar.simulator.acceptance.live.cannot import cannot_be_done
 from busbar.simulator.acceptance.live.server import Server
@@ -234,6 +234,7 @@ class _Run:
             breaches=tuple(breaches),
         )
         return Ran(
+            how=How.LIVE,
             scenario=scenario,
             seed=self._seed,
             trail=trail,

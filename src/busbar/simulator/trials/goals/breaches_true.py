@@ -16,35 +16,28 @@ point was not heard, power was exported.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
-from busbar.core.depot import ChargePoint, Circuit
-from busbar.core.projection import Projection
+from busbar.core.depot import Circuit
 from busbar.core.snapshot import Bools
 from busbar.engine.breach_record import BreachRecord
 from busbar.engine.moment import Moment
 from busbar.simulator.fault import FaultKind
-from busbar.simulator.physics import NO_LIMIT
-from busbar.simulator.trail import Floats, Trail
+from busbar.simulator.trail import Trail
+from busbar.simulator.trials.goals.can_be_seen import CanBeSeen, first_below
 from busbar.simulator.trials.meters import EVERY_S
 from busbar.simulator.trials.trial import Goal, Trial, Violation
 from busbar.simulator.trials.yard import Sight, Unit
 
 OPEN_S, CLOSE_S = 20, 30
-TOLERANCE = 0.01
-LEAST = 1000
-"""1 A or 1 kW."""
-CLEARLY = 1.03
-"""Times the tolerance: clearly more than that."""
 AFTER_S = 30
 """What was wrong with a charge point or the store is over so long after it ended; a process is young for so long."""
 AFTER_LIE_S = 75
 """A meter that lied is believed again: SAFE for a minute, three samples, a cycle."""
-LOWEST, HIGHEST = 0.95, 1.05
 ROWS = ("L1", "L2", "L3", "total")
 _EVER = 10**9
 _STORE = (FaultKind.STORE_FAILS, FaultKind.STORE_SLOW)
@@ -71,8 +64,10 @@ class BreachesTrue(Goal):
         """By second: how far the wall clock was ahead."""
         self._seen: dict[str, tuple[int, int]] = {}
         """Id -> the seconds in which it was seen open first and last."""
-        self._why: list[list[str]] = []
-        """By second: [M] why Busbar cannot know; empty: it can."""
+        self._seen_of: CanBeSeen | None = None
+        self._why = bytearray()
+        """[T * M] why Busbar cannot know, by its number; 0: it can."""
+        self._reasons = {"": 0}
         self._wrong_s: dict[str, int] = {}
         """Subject -> until when it is excused."""
         self._first: tuple[tuple[int, ...], ...] = ()
@@ -104,7 +99,10 @@ class BreachesTrue(Goal):
                 why.append("meter" if self._is_excused(subject.id, at_s) else "")
             else:
                 why.append(self._below(trial, sight, inner, node))
-        self._why.append(why)
+        self._why += bytes(self._reasons.setdefault(each, len(self._reasons)) for each in why)
+        if self._seen_of is None:
+            self._seen_of = CanBeSeen(trial)
+        self._seen_of.add(sight)
         return ()
 
     def _everywhere(self, trial: Trial, sight: Sight) -> str:
@@ -114,7 +112,7 @@ class BreachesTrue(Goal):
         return "store" if self._is_excused("store", sight.at_s) else ""
 
     def _below(self, trial: Trial, sight: Sight, inner: int, node: int) -> str:
-        self._first = self._first or _first_below(trial.yard.projection)
+        self._first = self._first or first_below(trial.yard.projection)
         first = self._first[inner]
         ids, nodes = trial.yard.projection.node_ids, trial.yard.projection.frame.nodes
         names = {ids[int(nodes[each])] for each in first}
@@ -139,7 +137,9 @@ class BreachesTrue(Goal):
         """Hold what was kept against what happened."""
         counts: Counter[str] = Counter()
         kept = [self._in_true_time(trail, each) for each in trail.breaches]
-        truth = _Truth(trial, trail, np.array(self._why))
+        if self._seen_of is None:
+            return
+        truth = _Truth(trial, self._seen_of, np.frombuffer(bytes(self._why), np.uint8), tuple(self._reasons))
         for inner, node in enumerate(trail.projection.frame.nodes.tolist()):
             for row in range(4):
                 here = [each for each in kept if (each.inner, each.row) == (inner, row)]
@@ -183,29 +183,15 @@ class BreachesTrue(Goal):
 
 
 class _Truth:
-    """What Busbar can have seen, second by second: at the least and at the most."""
+    """What Busbar can have seen, as columns of seconds."""
 
-    def __init__(self, trial: Trial, trail: Trail, why: "np.typing.NDArray[np.str_]") -> None:
-        projection, sample_s = trail.projection, trial.timing.sample_s + int(trial.timing.cycle_s)
-        flow, low, high = trail.flow.astype(float), trail.flow.astype(float), trail.flow.astype(float)
-        least, most = _within(flow, sample_s, np.minimum), _within(flow, sample_s, np.maximum)
-        volts = trail.scenario.voltage_permille / 1000
-        off = np.array([max(1.0, volts / LOWEST)] * 3 + [max(1.0, HIGHEST / volts)])
-        self.slow = np.zeros(flow.shape[1], dtype=np.bool_)
-        """[M] It has no meter."""
-        for inner, first in enumerate(_first_below(projection)):
-            if list(first) == [inner] and not _is_charge_point(projection, inner):
-                continue
-            self.slow[inner] = True
-            low[:, inner] = sum((least[:, each] for each in first), np.zeros((len(flow), 4)))
-            high[:, inner] = off * sum((most[:, each] for each in first), np.zeros((len(flow), 4)))
-        limit = np.where(trail.limit == NO_LIMIT, np.inf, trail.limit.astype(float))
-        tolerance = np.where(np.isinf(limit), 0.0, np.maximum(TOLERANCE * limit, LEAST))
-        self.why, self.knows = why, why == ""
-        self.over: Bools = np.minimum(low, flow) > limit + CLEARLY * tolerance + 10
-        self.within: Bools = np.maximum(high, flow) <= limit - 10
-        self.above: Bools = np.minimum(low, flow) > limit + 10
-        self.may_be_over: Bools = np.maximum(high, flow) > limit + tolerance / CLEARLY - 10
+    def __init__(
+        self, trial: Trial, seen: CanBeSeen, why: "np.typing.NDArray[np.uint8]", reasons: Sequence[str]
+    ) -> None:
+        self.slow, self.over, self.within = seen.slow, seen.over, seen.within
+        self.above, self.may_be_over = seen.above, seen.may_be_over
+        self.why = why.reshape(-1, len(seen.slow))
+        self.reasons, self.knows = reasons, self.why == 0
         cycle_s, sample_s = int(trial.timing.cycle_s), trial.timing.sample_s
         self._lags_s = (EVERY_S + cycle_s + 2, sample_s + cycle_s + 2)
         self._opens_s = (EVERY_S + 2 * cycle_s + 3, 2 * sample_s + 2 * cycle_s)
@@ -228,7 +214,8 @@ class _Truth:
                 counts["times over for 20 s, compared"] += 1
             elif until_s - from_s > needed_s:
                 why = [each for each in self.why[from_s:until_s, inner].tolist() if each]
-                counts[f"times over for 20 s, excused: {Counter(why).most_common(1)[0][0]}"] += 1
+                reason = self.reasons[Counter(why).most_common(1)[0][0]]
+                counts[f"times over for 20 s, excused: {reason}"] += 1
             else:
                 counts["times over for 20 s, too short to be surely seen"] += 1
             for one, other in known:
@@ -280,37 +267,11 @@ class _Truth:
                 yield from_s + one, from_s + other
 
 
-def _first_below(projection: Projection) -> tuple[tuple[int, ...], ...]:
-    """[M] inner nodes whose flows add up to each one's: itself, or the first below it that is seen by itself."""
-    frame = projection.frame
-    found: dict[int, tuple[int, ...]] = {}
-    for inner in reversed(range(len(frame.nodes))):
-        subject = projection.subjects[int(frame.nodes[inner])]
-        if isinstance(subject, ChargePoint) or (isinstance(subject, Circuit) and subject.meter):
-            found[inner] = (inner,)
-            continue
-        children = [each for each in range(len(frame.nodes)) if int(frame.parent[each]) == inner]
-        found[inner] = tuple(one for child in children for one in found[child])
-    return tuple(found[inner] for inner in range(len(frame.nodes)))
-
-
-def _is_charge_point(projection: Projection, inner: int) -> bool:
-    return isinstance(projection.subjects[int(projection.frame.nodes[inner])], ChargePoint)
-
-
 def _is_unheard(unit: Unit) -> bool:
     """What it draws does not come through, or it says nothing as nothing charges."""
     station = unit.link.station
     is_mute = any(outlet.vehicle is not None and outlet.transaction is None for outlet in station.outlets)
     return not unit.link.is_connected or bool(unit.link.weather.faults) or is_mute
-
-
-def _within(values: Floats, for_s: int, of: np.ufunc) -> Floats:
-    """Of each second and those before it."""
-    found = values.copy()
-    for ago in range(1, for_s + 1):
-        found[ago:] = of(found[ago:], values[:-ago])
-    return found
 
 
 def _runs(is_so: Bools) -> list[tuple[int, int]]:

@@ -7,11 +7,9 @@ really have, not against the gate or the ledgers' own sums.
 from collections.abc import Iterable
 from fractions import Fraction
 
-import numpy as np
-
 from busbar.core.depot import ChargePoint
 from busbar.core.projection import Projection
-from busbar.core.twin_limits import twin_available
+from busbar.core.twin_limits import Exact, twin_available
 from busbar.engine.cycle import Cycle
 from busbar.engine.orders import Order, OrderKind
 from busbar.simulator.trail import Ints
@@ -20,7 +18,7 @@ from busbar.simulator.trials.yard import Sight, Unit
 
 ROUNDED = 2
 """What drawing and ramping round up, in mA or W."""
-Available = list[list[Fraction | None]]
+Available = list[list[Exact | None]]
 
 
 class CommittedFits(Goal):
@@ -28,6 +26,8 @@ class CommittedFits(Goal):
 
     def __init__(self) -> None:
         self._available: tuple[Cycle, Available] | None = None
+        self._ratings: dict[int, int] = {}
+        """By the first leaf of a charge point: those of the yard, which no edit changes."""
 
     def looked(self, trial: Trial, sight: Sight) -> Iterable[Violation]:
         """Charge points that obey draw, and may draw, no more than is counted for them."""
@@ -43,14 +43,18 @@ class CommittedFits(Goal):
                 continue
             part = slice(unit.leaves.start, unit.leaves.stop)
             # One connector may draw what another leaves of the unit's rating, which is all that counts above it.
-            told = int(np.minimum(sight.told[part].sum(), _rating(trial, unit)))
-            rating = _rating(trial, unit)
-            # While one ramps down and another up, a unit may draw above its rating for a moment, by its own fault.
-            drawn = min(int(sight.draw[part].sum()), rating)
+            told = min(int(sight.told[part].sum()), self._rating(trial, unit))
+            drawn = int(sight.draw[part].sum())
             most, counted = max(told, drawn), int(committed[part].sum())
             if most > counted + ROUNDED:
                 text = f"{name} draws {sight.draw[part].tolist()}, was told up to {told}, and counts for {counted}"
                 yield Violation(goal="R1", at_s=sight.at_s, text=text)
+
+    def _rating(self, trial: Trial, unit: Unit) -> int:
+        first = unit.leaves.start
+        if first not in self._ratings:
+            self._ratings[first] = _rating(trial, unit)
+        return self._ratings[first]
 
     def ordered(self, trial: Trial, order: Order) -> Iterable[Violation]:
         """What raises committed fits along its whole path."""
@@ -91,9 +95,10 @@ class CommittedFits(Goal):
 
 def _flow(projection: Projection, node: int, row: int, committed: Ints) -> Fraction:
     """What connectors below a node may draw together, on one row."""
-    below = range(int(projection.first_leaf[node]), int(projection.last_leaf[node]))
-    weights, classes = projection.weights[row], projection.leaf_class
-    return sum((weights[int(classes[leaf])] * int(committed[leaf]) for leaf in below), Fraction(0))
+    below = slice(int(projection.first_leaf[node]), int(projection.last_leaf[node]))
+    classes = projection.leaf_class[below]
+    sums = (int(committed[below][classes == load].sum()) for load in range(len(projection.classes)))
+    return sum((weight * value for weight, value in zip(projection.weights[row], sums, strict=True)), Fraction(0))
 
 
 def _of_unit(projection: Projection, leaf: int) -> slice:

@@ -9,7 +9,7 @@ from busbar.core.allocation import Allocation, Verdict
 from busbar.core.depot import ChargePoint, Connector, Sharing
 from busbar.core.projection import Projection
 from busbar.core.snapshot import Snapshot, least
-from busbar.core.twin_limits import twin_available
+from busbar.core.twin_limits import Exact, twin_available
 
 Place = tuple[int, int]
 """(node, row)"""
@@ -21,7 +21,7 @@ class ExactRows:
 
     projection: Projection
     snapshot: Snapshot
-    available: Sequence[Sequence[Fraction | None]]
+    available: Sequence[Sequence[Exact | None]]
     """[N][rows]"""
     reserved: Sequence[int]
     """[n]"""

@@ -10,6 +10,7 @@
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from fractions import Fraction
 from random import Random
 
@@ -18,14 +19,11 @@ import numpy as np
 from busbar.core.allocation import Allocation, Outcome, Stop
 from busbar.core.describe import Binding
 from busbar.core.explain import ROW_NAMES, Counterfactual, explain_allocation
-from busbar.core.projection import Projection
-from busbar.core.snapshot import Snapshot
 from busbar.core.strategies import STRATEGIES
 from busbar.core.twin import twin_balance
-from busbar.core.twin_limits import twin_available
 from busbar.engine.moment import Moment
 from busbar.engine.orders import Answer, Order, OrderKind
-from busbar.simulator.trials.goals.exact_rows import exact_rows, next_value, record_of
+from busbar.simulator.trials.goals.exact_rows import ExactRows, exact_rows, next_value, record_of
 from busbar.simulator.trials.trial import Goal, Trial, Violation
 
 SHARE = 0.25
@@ -43,20 +41,23 @@ class Explanations(Goal):
         self._share = share
         self._random: Random | None = None
         self._life = 0
-        self._sent: dict[str, list[int]] = {}
-        """Connector -> what it was told in this life, the last at the end."""
+        self._sent: dict[str, set[int]] = {}
+        """Connector -> everything it was told in this life."""
+        self._last: dict[str, tuple[datetime, int]] = {}
+        """Connector -> what it was told last, and when by Busbar's clock."""
 
     def ordered(self, trial: Trial, order: Order) -> Iterable[Violation]:
         """Remember what was sent."""
         self._begin_life(trial)
-        sent = self._sent.setdefault(order.connector, [])
+        sent = self._sent.setdefault(order.connector, set())
         if order.kind is not OrderKind.STOP:
-            sent.append(order.limit)
+            sent.add(order.limit)
+            self._last[order.connector] = trial.clock.now(), order.limit
         return ()
 
     def _begin_life(self, trial: Trial) -> None:
         if trial.lives != self._life:
-            self._life, self._sent = trial.lives, {}
+            self._life, self._sent, self._last = trial.lives, {}, {}
 
     def cycled(self, trial: Trial, moment: Moment) -> Iterable[Violation]:
         """Look at what is said of connectors, in some cycles."""
@@ -95,7 +96,9 @@ class Explanations(Goal):
                 yield f"{name} is said to be held back ({held}), and is out of reach,"
             if held == "not_anew" and acknowledged >= 0:
                 yield f"{name} is said to be held back ({held}), and has acknowledged {acknowledged},"
-            if sent and sent[-1] == setpoint == acknowledged and trouble is None:
+            told_at, last = self._last.get(name, (moment.at, None))
+            # What has left since the cycle was looked at is none of its business.
+            if told_at <= moment.at and last == setpoint == acknowledged and trouble is None:
                 yield f"{name} is said to be held back ({held}), and holds the {setpoint} that it is meant to have,"
 
 
@@ -111,20 +114,18 @@ def untrue(moment: Moment, connector: str) -> Iterable[str]:
     found = explain_allocation(projection, snapshot, allocation, projection.leaf_ids[leaf], strategy=strategy)
     if allocation.setpoint[leaf] >= snapshot.request[leaf]:
         return
-    yield from (
-        f"{connector}: {text}" for text in _untrue_bindings(projection, snapshot, allocation, leaf, found.bindings)
-    )
+    rows = exact_rows(projection, snapshot, allocation)
+    yield from (f"{connector}: {text}" for text in _untrue_bindings(rows, allocation, leaf, found.bindings))
     if strategy is None or len(projection.leaf_ids) > MOST_LEAVES:
         return
     for each in found.counterfactuals:
-        text = _untrue_counterfactual(projection, snapshot, allocation, leaf, each)
+        text = _untrue_counterfactual(rows, allocation, leaf, each)
         if text:
             yield f"{connector}: {text}"
 
 
-def _untrue_bindings(
-    projection: Projection, snapshot: Snapshot, allocation: Allocation, leaf: int, named: tuple[Binding, ...]
-) -> Iterable[str]:
+def _untrue_bindings(exact: ExactRows, allocation: Allocation, leaf: int, named: tuple[Binding, ...]) -> Iterable[str]:
+    projection, snapshot = exact.projection, exact.snapshot
     leaf_id, value = projection.leaf_ids[leaf], next_value(projection, snapshot, allocation, leaf)
     if not named:
         yield "nothing is said to hold it back"
@@ -148,8 +149,7 @@ def _untrue_bindings(
         yield f"its rating is said to hold it back, and would let {value} in"
     if value is None:
         return
-    rows_of = exact_rows(projection, snapshot, allocation)
-    refusing = {(projection.node_ids[node], projection.rows[row].label) for node, row in rows_of.refusing(leaf, value)}
+    refusing = {(projection.node_ids[node], projection.rows[row].label) for node, row in exact.refusing(leaf, value)}
     if unnamed := sorted(refusing - rows):
         yield f"{_listed(unnamed)} would refuse {value} and is not named"
     if in_vain := sorted(place for place in rows - own - refusing if place[1] is not None):
@@ -160,12 +160,11 @@ def _listed(places: Iterable[tuple[str, str | None]]) -> str:
     return ", ".join(f"{node} {row}" for node, row in places)
 
 
-def _untrue_counterfactual(
-    projection: Projection, snapshot: Snapshot, allocation: Allocation, leaf: int, told: Counterfactual
-) -> str:
+def _untrue_counterfactual(exact: ExactRows, allocation: Allocation, leaf: int, told: Counterfactual) -> str:
     """The same balance by the twin, with so much more on these rows; empty where it gives what is told."""
+    projection, snapshot = exact.projection, exact.snapshot
     inner_of, phasors = projection.frame.inner_of, projection.frame.bounded_as_phasor
-    available = [list(rows) for rows in twin_available(projection, snapshot)]
+    available = [list(rows) for rows in exact.available]
     for each in told.raises:
         node, row = projection.node_index[each.node], ROW_NAMES.index(each.row)
         if row < len(ROW_NAMES) - 1 and phasors[int(inner_of[node])][row]:

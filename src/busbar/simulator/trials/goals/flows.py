@@ -4,7 +4,8 @@ Above a limit (by more than the tolerance of breaches) there may only flow what 
 disobeys, what is out of reach until its lease, skew and ramp have passed, and fallbacks. More than that is allowed for
 a time only: 15 s after a limit fell or base load rose (longer by as long as Busbar is dead, or cannot read what people
 stored, or is lied to by a meter up to the time by which it has to call the node SAFE), and 15 s after Busbar can know
-that somebody disobeys (one sample and the settle time after it began), and then no more than it disobeys by.
+that somebody disobeys, or obeys again and can make room for those that do not (one sample and the settle time after it
+began), and then no more than is disobeyed by.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,6 @@ from collections.abc import Iterable
 import numpy as np
 
 from busbar.core.breach import BreachRules
-from busbar.core.projection import NodeKind
 from busbar.core.snapshot import Bools
 from busbar.engine.orders import Order
 from busbar.simulator.fault import FaultKind
@@ -51,6 +51,7 @@ class FlowsFit(Goal):
         self._limit: Ints | None = None
         self._base: Ints | None = None
         self._disobeyed: Ints | None = None
+        """[n] how far each connector disobeyed a second ago."""
         self._changed_s: Floats = np.zeros(0)
         """[M, 4] when a limit fell or base load rose last."""
         self._may_until_s: Floats = np.zeros(0)
@@ -63,8 +64,6 @@ class FlowsFit(Goal):
         self._skewed: set[str] = set()
         """Connectors whose lease was stamped by a wrong clock."""
         self._fallback: Ints = np.zeros(0, dtype=np.int64)
-        self._units: Bools = np.zeros(0, dtype=np.bool_)
-        """[M] charge points."""
         self._rules = BreachRules()
 
     def ordered(self, trial: Trial, order: Order) -> Iterable[Violation]:
@@ -82,8 +81,6 @@ class FlowsFit(Goal):
             self._note_reach(name, unit, sight.now_s)
         self._note_changes(trial, sight, disobeyed)
         over: Bools = sight.flow_rows > sight.limit + self._tolerance(sight.limit)
-        # A charge point keeps to its own rating by itself; while outlets ramp up and down it may be above for a moment.
-        over[self._units] = False
         if not over.any():
             return
         self._note_reactions(trial, sight, over)
@@ -113,26 +110,31 @@ class FlowsFit(Goal):
     # What changed
 
     def _note_changes(self, trial: Trial, sight: Sight, disobeyed: Ints) -> None:
-        rows = trial.yard.rows_of(disobeyed)
         if self._limit is None or self._base is None or self._disobeyed is None:
             self._changed_s = np.zeros(sight.limit.shape)
             self._may_until_s = np.zeros(sight.limit.shape)
             self._disobeys_until_s = np.zeros(sight.limit.shape)
-            nodes, kinds = trial.yard.projection.frame.nodes.tolist(), trial.yard.projection.kinds
-            self._units = np.array([kinds[node] is NodeKind.CHARGE_POINT for node in nodes], dtype=np.bool_)
             self._fallback = trial.yard.projection.fallback
         else:
             changed = (sight.limit < self._limit) | (sight.base_rows > self._base)
             self._changed_s = np.where(changed, sight.now_s, self._changed_s)
             until_s = sight.now_s + REACTION_S + LOOK_S
             self._may_until_s = np.where(changed, until_s, self._may_until_s)
-            # Who disobeys by more than before has to be seen first: one sample, and the time to settle.
-            seen_s = trial.timing.sample_s + trial.timing.ramp_s
-            more = rows > self._disobeyed + 10
-            self._disobeys_until_s = np.where(more, until_s + seen_s, self._disobeys_until_s)
-        self._limit, self._base, self._disobeyed = sight.limit, sight.base_rows, rows
+            if disobeyed.any() or self._disobeyed.any():
+                seen_s = trial.timing.sample_s + trial.timing.ramp_s
+                news = self._news_of_disobedience(trial, disobeyed, self._disobeyed)
+                self._disobeys_until_s = np.where(news, until_s + seen_s, self._disobeys_until_s)
+        self._limit, self._base, self._disobeyed = sight.limit, sight.base_rows, disobeyed
         self._wait_for_busbar(trial, sight)
         self._wait_for_word(trial, sight, disobeyed)
+
+    def _news_of_disobedience(self, trial: Trial, disobeyed: Ints, before: Ints) -> Bools:
+        """[M, 4] what has to be seen first, by one sample and the time to settle: that somebody disobeys by more;
+        or obeys again, and could be lowered for those that do not."""
+        rows_of = trial.yard.rows_of
+        more: Bools = rows_of(disobeyed) > rows_of(before) + 10
+        is_back: Bools = rows_of(np.where(disobeyed == 0, before, 0)) > 10
+        return more | is_back
 
     def _wait_for_busbar(self, trial: Trial, sight: Sight) -> None:
         """Time does not count while Busbar cannot know, or is not there."""

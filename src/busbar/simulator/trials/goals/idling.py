@@ -18,6 +18,8 @@ from math import ceil
 
 import numpy as np
 
+from busbar.core.depot import Leaves
+from busbar.core.projection import NodeKind
 from busbar.core.rows import TOTAL
 from busbar.core.snapshot import TURN_S, Mode
 from busbar.core.split import split
@@ -28,15 +30,15 @@ from busbar.simulator.battery import acceptable_w
 from busbar.simulator.fault import FaultEvent
 from busbar.simulator.trail import Floats, Ints, Trail
 from busbar.simulator.trials.trial import Goal, Trial, Violation
-from busbar.simulator.trials.yard import Sight
+from busbar.simulator.trials.yard import Sight, Unit
 
 SHARE = 0.98
 STEADY_S = 40.0
 """What is compared has been so for so long."""
 YOUNG_S = 60.0
 """A process so young is still finding out."""
-LOOK_S = 6.0
-"""A cycle and a look: so much less than the whole window is a whole window."""
+LOOK_S = 1.0
+"""So much, and a cycle, less than the whole window is a whole window."""
 DELIVERED_S = 45.0
 """To stop one, wait until its draw has settled, and start another."""
 TAKES_ALL_S = 60.0
@@ -90,7 +92,8 @@ class NotIdle(Goal):
             or trial.process is None
             or any(isinstance(each, FaultEvent) for each in trial.in_force.values())
             or any(
-                unit.is_odd or unit.has_forgotten or not unit.link.is_connected for unit in trial.yard.units.values()
+                unit.is_odd or not unit.link.is_connected or _has_forgotten(trial, unit)
+                for unit in trial.yard.units.values()
             )
         )
         if is_wrong and sight.at_s:
@@ -140,7 +143,7 @@ class NotIdle(Goal):
 
     def _below_optimum(self, trial: Trial, sight: Sight) -> Iterable[str]:
         optima = self._optima
-        if not optima or optima[-1].now_s - optima[0].now_s < STEADY_S - LOOK_S:
+        if not optima or optima[-1].now_s - optima[0].now_s < STEADY_S - LOOK_S - trial.timing.cycle_s:
             return
         last = optima[-1]
         if any(each.names != last.names for each in optima):
@@ -214,15 +217,19 @@ class NotIdle(Goal):
             self._takes_all_s[leaf] = self._takes_all_s[leaf] + 1 if takes_all else 0
 
     def _waiting(self, trial: Trial) -> Iterable[str]:
-        """Whoever has waited for more turns than there have to be. Promised where the minima are equal."""
-        projection = trial.yard.projection
+        """Whoever has waited for more turns than there have to be. Promised where the minima are equal.
+
+        Not among the connectors of a charge point that is a leaf: it serves who came first (docs/charger_based.md).
+        """
+        projection, is_by_unit = trial.yard.projection, trial.depot.leaves is Leaves.CHARGE_POINT
         wants = [leaf for leaf in range(len(self._waits_s)) if self._wants(trial, leaf)]
         for leaf in np.flatnonzero(self._waits_s > TURN_S).tolist():
             turns = 0
             for node in projection.path(int(projection.leaf_node[leaf])):
                 below = [each for each in wants if projection.first_leaf[node] <= each < projection.last_leaf[node]]
                 served = sum(not self._waits_s[each] for each in below)
-                if len({(projection.minimum[each], projection.leaf_class[each]) for each in below}) > 1 or not served:
+                are_equal = len({(projection.minimum[each], projection.leaf_class[each]) for each in below}) == 1
+                if not are_equal or not served or (is_by_unit and projection.kinds[node] is NodeKind.CHARGE_POINT):
                     turns = 10**6 if len(below) > 1 else turns
                 else:
                     turns = max(turns, ceil(len(below) / served) - 1)
@@ -234,6 +241,11 @@ class NotIdle(Goal):
         trial.worst("R7 seconds compared", float(self._judged))
         trial.worst("R7 trials in which nothing was compared", float(not self._judged))
         return ()
+
+
+def _has_forgotten(trial: Trial, unit: Unit) -> bool:
+    """With a vehicle: nobody is told anything, and nothing is counted, where none is."""
+    return any((outlet := trial.yard.outlets[leaf]) is not None and outlet.vehicle for leaf in unit.has_forgotten)
 
 
 def _optimum(moment: Moment, now_s: float) -> _Optimum:

@@ -5,11 +5,12 @@ Each sample is judged by what really flowed and by what the circuit can carry, n
 So follows what `core/metering.py` is held to:
 
 - *Lost*: 60 s and a cycle after the last good sample was taken the node is SAFE (silent, not a number, too old, wrong
-  unit); from 15 s after it until then no order raises a connector below. A process that was started has heard nothing:
-  its nodes are SAFE until it has.
+  unit, unless no number came for a minute before it: then nobody can tell); from 15 s after it until then no order
+  raises a connector below. A process that was started has heard nothing: its nodes are SAFE until it has.
 - *Absurd*: three certainly absurd samples among the last ten, and the node is SAFE in the next cycle. One or two are
-  spikes. Certainly absurd is what is clearly beyond 1.13 times the largest limit of the node as generation, or beyond
-  3 times as import (`MOST_EXPORT`, `MOST_IMPORT`); a spike that the node could carry is no different from the truth.
+  spikes, and what was taken before the last good one is not looked at: it tells nothing new. Certainly absurd is what
+  is clearly beyond 1.13 times the largest limit of the node as generation, or beyond 3 times as import (`MOST_EXPORT`,
+  `MOST_IMPORT`); a spike that the node could carry is no different from the truth.
 - *Frozen*: the same value for 60 s and a cycle, in which what charge points below draw was clearly away from what it
   was when the meter froze: SAFE. It counts only while every charge point with a vehicle can say what it draws, and not
   for a minute after a vehicle left: what it drew may count for so long.
@@ -57,6 +58,8 @@ class _Watched:
 
     good_s: float | None = None
     """When the last good sample was taken that this process has heard; None: none yet."""
+    number_s: float | None = None
+    """When the last sample with a number in it was taken; None: none yet."""
     judged: NodeMeasured | None = None
     step_w: float = 0.0
     """The smallest change between two samples, in this life; 0: none yet."""
@@ -120,11 +123,18 @@ class MetersLost(Goal):
             return
         most_w = _most_w(trial, meter.node)
         taken_s = said.received_s - said.age_s
+        if watched.good_s is not None and taken_s <= watched.good_s:
+            # It is older than what is known already, and nobody need look at it.
+            return
+        # Whoever has heard no number for a minute does not know a jump when one comes.
+        is_held_against = watched.number_s is not None and taken_s - watched.number_s <= trial.timing.silent_s
+        watched.number_s = taken_s
         taken_at = max(0, min(sight.at_s, round(sight.at_s - said.age_s)))
-        true_w = float(trial.sights[taken_at].flow.total_w[meter.inner])
+        true_w = float(trial.sight_at(taken_at).flow.total_w[meter.inner])
         # It shows as a jump. Whoever has seen next to nothing before, or nothing in this life, does not know the unit.
         is_in_wrong_unit = (
             watched.good_s is not None
+            and is_held_against
             and min(abs(true_w), abs(watched.good_w)) >= max(_LEAST_W, most_w / 50)
             and abs(said.power_w) * _THOUSANDTH < abs(true_w)
         )
@@ -137,7 +147,7 @@ class MetersLost(Goal):
             watched.absurd_s = None
         elif watched.absurd_s is None:
             watched.absurd_s = sight.now_s
-        if not is_absurd and not is_in_wrong_unit and (watched.good_s is None or taken_s > watched.good_s):
+        if not is_absurd and not is_in_wrong_unit:
             watched.good_s, watched.good_w = taken_s, said.power_w
 
     def _follow_frozen(self, trial: Trial, sight: Sight, meter: Meter, watched: _Watched) -> None:

@@ -8,12 +8,14 @@ What the store held when a process died is what the next one is held to:
 - Within 30 s a cycle was concluded, and every connector with a transaction for which something was stored was told
   something, 30 s after its charge point was connected at the latest. Not while the store fails or is slow, or while
   something is wrong with that charge point: no promise is made for then.
-- Cycles, setpoints, breaches and vehicles that were kept stay kept, unchanged; numbers of cycles are used once;
+- Cycles (those of the last four hours; six are kept), setpoints, breaches and vehicles that were kept stay kept,
+  unchanged; numbers of cycles are used once;
   breaches that were open go on or are closed; vehicles that are still there arrived when they did.
 """
 
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from busbar.core.depot import Connector
@@ -26,12 +28,14 @@ from busbar.engine.ports import CycleOutcome, CycleRecord, StoredSetpoint
 from busbar.simulator.fault import FaultEvent, FaultKind
 from busbar.simulator.stations.outlets import Stage
 from busbar.simulator.trail import Trail
-from busbar.simulator.trials.trial import Goal, Trial, Violation
+from busbar.simulator.trials.trial import KEPT_DAYS, Goal, Trial, Violation
 from busbar.simulator.trials.yard import Sight
 
 WITHIN_S = 30.0
 """So long after it began a process is in control."""
 _ALL = 10**9
+_FORGOTTEN_S = 3600.0 * 24 * KEPT_DAYS - 2 * 3600.0
+"""Cycles that are older may be forgotten: a wall clock that was put forward makes them look an hour older."""
 _CALM_S = 10
 """So long before and after the store fails nothing is said about what it keeps."""
 _AT_UNITS = frozenset(
@@ -145,6 +149,7 @@ class Restarts(Goal):
         after = max(self._cycles, default=0)
         for cycle in _now(store.cycles(depot_id, after=after, limit=_ALL)):
             self._cycles[cycle.number] = cycle
+        self._forget(trial)
         breaches = {each.id: each for each in _now(store.breaches(depot_id, limit=_ALL))}
         setpoints = {each.connector: each for each in _now(store.stored_setpoints(depot_id))}
         self._breaches |= breaches
@@ -157,6 +162,11 @@ class Restarts(Goal):
             sessions={each.connector: each for each in _now(store.open_sessions(depot_id))},
             vehicles=tuple(_vehicles(trial)),
         )
+
+    def _forget(self, trial: Trial) -> None:
+        """What Busbar need not remember any more."""
+        before = trial.clock.true_now() - timedelta(seconds=_FORGOTTEN_S)
+        self._cycles = {number: cycle for number, cycle in self._cycles.items() if cycle.at >= before}
 
     def _late(self, trial: Trial, sight: Sight, life: _Life) -> Iterable[Violation]:
         process, kept = trial.process, life.before
@@ -263,9 +273,12 @@ class Restarts(Goal):
 
     def _gaps(self, trial: Trial, life: _Life) -> Iterable[Violation]:
         """Cycles of one life that changed something and came before the last that was kept."""
-        kept = {cycle.number for cycle in _now(trial.people.cycles(trial.depot_id, limit=_ALL))}
-        last = max((number for number in life.worth_keeping if number in kept), default=0)
-        for number, seen_s in life.worth_keeping.items():
+        now_s = trial.clock.now_s()
+        recent = {number: seen_s for number, seen_s in life.worth_keeping.items() if now_s - seen_s < _FORGOTTEN_S}
+        after = min(recent, default=1) - 1
+        kept = {cycle.number for cycle in _now(trial.people.cycles(trial.depot_id, after=after, limit=_ALL))}
+        last = max((number for number in recent if number in kept), default=0)
+        for number, seen_s in recent.items():
             if number < last and number not in kept and not self._was_store_bad(trial, seen_s):
                 yield _missed(trial, f"cycle {number} was not kept, and {last} was")
         life.worth_keeping.clear()
@@ -278,6 +291,7 @@ class Restarts(Goal):
         """Everything that was kept when a process died is there."""
         store, depot_id = trial.people, trial.depot_id
         yield from self._gaps(trial, self._life)
+        self._forget(trial)
         for number, cycle in self._cycles.items():
             if _now(store.cycle(depot_id, number)) != cycle:
                 yield _missed(trial, f"cycle {number} is not kept as it was")

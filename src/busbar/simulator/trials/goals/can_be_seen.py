@@ -1,0 +1,112 @@
+"""What Busbar can have seen of the flows, second by second, at the least and at the most: kept in two bytes for every
+second and node, so that a day of it fits."""
+
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+
+from busbar.core.depot import ChargePoint, Circuit
+from busbar.core.projection import Projection
+from busbar.core.snapshot import Bools
+from busbar.simulator.physics import NO_LIMIT
+from busbar.simulator.trail import Floats
+from busbar.simulator.trials.trial import Trial
+from busbar.simulator.trials.yard import Sight
+
+TOLERANCE = 0.01
+LEAST = 1000
+"""1 A or 1 kW."""
+CLEARLY = 1.03
+"""Times the tolerance: clearly more than that."""
+LOWEST, HIGHEST = 0.95, 1.05
+_OVER, _WITHIN, _ABOVE, _MAY_BE_OVER = range(4)
+
+
+class CanBeSeen:
+    """Of one trial. (Mutable: it takes in one second after another.)
+
+    Of a metered node its flow; of any other the sum of the meters and charge points that are the first below it, each
+    at the least and at the most it was within one sample interval.
+    """
+
+    def __init__(self, trial: Trial) -> None:
+        projection = trial.yard.projection
+        count = len(projection.frame.nodes)
+        self.slow = np.zeros(count, dtype=np.bool_)
+        """[M] It has no meter."""
+        self._adds = np.zeros((count, count))
+        """[M, M] Whose flows are added up for each."""
+        for inner, first in enumerate(first_below(projection)):
+            self.slow[inner] = list(first) != [inner] or _is_charge_point(projection, inner)
+            self._adds[inner, list(first)] = 1.0
+        volts = trial.scenario.voltage_permille / 1000
+        self._off = np.array([max(1.0, volts / LOWEST)] * 3 + [max(1.0, HIGHEST / volts)])
+        self._flows: deque[Floats] = deque(maxlen=1 + trial.timing.sample_s + int(trial.timing.cycle_s))
+        self._bits = np.zeros((trial.scenario.duration_s, count), dtype=np.uint16)
+        self._seconds = 0
+
+    def add(self, sight: Sight) -> None:
+        """One second more."""
+        flow = sight.flow_rows.astype(float)
+        self._flows.append(flow)
+        lately = np.stack(self._flows)
+        slow = self.slow[:, None]
+        low = np.where(slow, self._adds @ lately.min(axis=0), flow)
+        high = np.where(slow, self._off * (self._adds @ lately.max(axis=0)), flow)
+        limit = np.where(sight.limit == NO_LIMIT, np.inf, sight.limit.astype(float))
+        tolerance = np.where(np.isinf(limit), 0.0, np.maximum(TOLERANCE * limit, LEAST))
+        least, most = np.minimum(low, flow), np.maximum(high, flow)
+        found = np.concatenate(
+            [
+                least > limit + CLEARLY * tolerance + 10,
+                most <= limit - 10,
+                least > limit + 10,
+                most > limit + tolerance / CLEARLY - 10,
+            ],
+            axis=1,
+        )
+        self._bits[self._seconds] = np.packbits(found, axis=1).view(">u2")[:, 0]
+        self._seconds += 1
+
+    @property
+    def over(self) -> Bools:
+        """[T, M, 4] Clearly above the limit and its tolerance, whatever was seen."""
+        return self._unpacked(_OVER)
+
+    @property
+    def within(self) -> Bools:
+        """[T, M, 4] Below the limit, whatever was seen."""
+        return self._unpacked(_WITHIN)
+
+    @property
+    def above(self) -> Bools:
+        """[T, M, 4] Above the limit, whatever was seen."""
+        return self._unpacked(_ABOVE)
+
+    @property
+    def may_be_over(self) -> Bools:
+        """[T, M, 4] It may have been seen above the limit and its tolerance."""
+        return self._unpacked(_MAY_BE_OVER)
+
+    def _unpacked(self, which: int) -> npt.NDArray[np.bool_]:
+        bits = self._bits[: self._seconds]
+        return np.stack([(bits >> (15 - 4 * which - row)) & 1 for row in range(4)], axis=2).astype(np.bool_)
+
+
+def first_below(projection: Projection) -> tuple[tuple[int, ...], ...]:
+    """[M] inner nodes whose flows add up to each one's: itself, or the first below it that is seen by itself."""
+    frame = projection.frame
+    found: dict[int, tuple[int, ...]] = {}
+    for inner in reversed(range(len(frame.nodes))):
+        subject = projection.subjects[int(frame.nodes[inner])]
+        if isinstance(subject, ChargePoint) or (isinstance(subject, Circuit) and subject.meter):
+            found[inner] = (inner,)
+            continue
+        children = [each for each in range(len(frame.nodes)) if int(frame.parent[each]) == inner]
+        found[inner] = tuple(one for child in children for one in found[child])
+    return tuple(found[inner] for inner in range(len(frame.nodes)))
+
+
+def _is_charge_point(projection: Projection, inner: int) -> bool:
+    return isinstance(projection.subjects[int(projection.frame.nodes[inner])], ChargePoint)
