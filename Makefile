@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NIGHTS := scenarios/wa_pta_night.yaml scenarios/small_ac.yaml scenarios/nrel_depot.yaml
+LARGE := two_feeders_110 solar_132 utility_35 spiceev_30 wa_pta_night
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo demo-report test check lint bench bench-small bench-live soak-live trials screenshots strategies clean help
+.PHONY: demo demo-report test check lint bench bench-small bench-live soak-live soak-trials trials trials-large mutants \
+	screenshots strategies clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 16
@@ -40,11 +42,24 @@ bench-live: $(VENV)/.dev  ## thousands of charge points on one service (about a 
 soak-live: $(VENV)/.dev  ## an hour of a served depot with 200 charge points: does anything grow?
 	$(BIN)/python benchmarks/soak.py --charge-points 200 --minutes 60 --out reports/soak.json
 
+soak-trials: $(VENV)/.dev  ## 72 simulated hours in which everything goes wrong: does anything grow?
+	$(BIN)/python benchmarks/soak_trials.py --hours 72 --out reports/soak_trials.json
+
+trials-large: $(VENV)/.installed  ## 20 days in the five large depots of the library; goes on where it was stopped
+	@for name in $(LARGE); do \
+	  $(BIN)/busbar simulate scenarios/$$name.yaml --faults --hours 24 --seeds 0:4 --into docs/runs/trials_$$name.json || failed=1; \
+	done; exit $${failed:-0}
+
 trials: $(VENV)/.installed  ## 100 half hours drawn at random in which everything goes wrong (about 10 minutes)
 	$(BIN)/busbar simulate --faults --seeds 0:100
 
-screenshots: $(VENV)/.dev  ## every screen of the page, from the running demo, into docs/screenshots
+mutants: $(VENV)/.mutants  ## thousands of small changes to fill, audit and breaches: do the tests notice? (some hours)
+	$(BIN)/python benchmarks/mutants.py run --seconds 5
+	$(BIN)/python benchmarks/mutants.py table
+
+screenshots: $(VENV)/.dev  ## every screen of the page, and the stories of fifteen minutes, into docs/screenshots
 	$(BIN)/python docs/make_screenshots.py
+	$(BIN)/python docs/make_story_screenshots.py
 
 strategies: $(VENV)/.installed  ## what each strategy delivers with either leaf on the shipped nights, into docs/strategies.md
 	$(BIN)/busbar compare $(NIGHTS) --leaves both --markdown > docs/.table
@@ -69,6 +84,10 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Setting up $(VENV) for development ..."
 	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.mutants: pyproject.toml constraints.txt | $(VENV)/.dev
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,mutants]'
+	@touch $@
 
 clean:  ## remove what was built
 	rm -rf $(VENV) reports .pytest_cache .mypy_cache .ruff_cache .hypothesis

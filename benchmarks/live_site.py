@@ -127,7 +127,7 @@ class Site:
         self.steps.wrap(control, "release", "release")
         self.steps.wrap(loop, "_release", "whole release")
         self.steps.wrap(loop._store, "save_setpoints", "store")
-        self.steps.wrap(loop._keeping, "_keep", "keep")
+        self.steps.wrap(loop.keeping, "_keep", "keep")
         self.orders.listen(loop, self.service.ocpp)
         self.collections.start()
         self.ticker.start()

@@ -33,9 +33,14 @@ def tables(run: Document) -> str:
 
 def write_into(page: Path, run: Document) -> None:
     """Put the tables between the page's markers."""
+    put_into(page, tables(run), begin=BEGIN, end=END)
+
+
+def put_into(page: Path, found: str, *, begin: str, end: str) -> None:
+    """Put text between two markers."""
     text = page.read_text(encoding="utf-8")
-    found = re.sub(f"({BEGIN}\n).*({END})", lambda m: f"{m[1]}{tables(run)}\n{m[2]}", text, flags=re.DOTALL)
-    page.write_text(found, encoding="utf-8")
+    text = re.sub(f"({begin}\n).*({end})", lambda m: f"{m[1]}{found}\n{m[2]}", text, flags=re.DOTALL)
+    page.write_text(text, encoding="utf-8")
 
 
 def _how_it_went(run: Document) -> list[tuple[str, str]]:

@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 
 MEMORY_KB_PER_HOUR = 16 * 1024
-"""What is left of a lost connection hangs together in circles, which the collector looks for once an hour only
-(`adapters/collector.py`): 5 to 10 kB each, of some 1 500 an hour. More than that is not expected."""
+"""Nothing that lives grows after the first third. What is given back leaves gaps between what stays, which are not
+always filled again at once: a step of a few MB now and then."""
 FILES_PER_HOUR = 5
 THREADS_PER_HOUR = 2
 WAL_MOST_KB = 32 * 1024

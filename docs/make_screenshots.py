@@ -11,6 +11,8 @@ from playwright.sync_api import Page, sync_playwright
 FOLDER = Path(__file__).parent / "screenshots"
 SETTLE_S = 45.0
 """Until vehicles charge, somebody waits, and there is something to show over time."""
+CUT_S = 15.0
+"""Until what flows is below a limit that has fallen."""
 BREACH_S = 40.0
 """Until what flows over a limit is a breach."""
 CHROMIUM = "/usr/bin/chromium"
@@ -20,7 +22,7 @@ def main() -> int:
     """Start the demo, look at every screen, end it."""
     FOLDER.mkdir(exist_ok=True)
     demo = subprocess.Popen(
-        [sys.executable, "-m", "busbar", "demo", "--port", "0", "--for", "240"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "busbar", "demo", "--port", "0", "--for", "300"], stdout=subprocess.PIPE, text=True
     )
     try:
         link = _link(demo)
@@ -46,7 +48,12 @@ def main() -> int:
             page.get_by_label("New limit").first.fill("600 A")
             page.get_by_role("button", name="Run").click()
             _shoot(page, "what-if", "#/what-if")
-            _break_a_limit(page)
+            cut = _give(page, "GC1", "600 kVA")
+            _shoot(page, "cut", "#/wiring/GC1", wait_s=CUT_S)
+            _shoot(page, "slow", "#/why/PU1/1", wait_s=8)
+            _withdraw(page, cut)
+            # An envelope below the base load: nothing that Busbar could lower is enough.
+            _give(page, "GC2", "5 kW")
             _shoot(page, "breaches", "#/breaches", wait_s=BREACH_S)
             dark = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
             dark.context.add_cookies(page.context.cookies())  # type: ignore[arg-type]
@@ -59,18 +66,33 @@ def main() -> int:
     return 0
 
 
-def _break_a_limit(page: Page) -> None:
-    """An envelope below the base load: nothing that Busbar could lower is enough."""
+def _give(page: Page, node: str, value: str) -> int:
+    """An envelope, as the network operator gives one; returns its number."""
     answer = page.evaluate(
-        """async () => {
+        """async ([node, value]) => {
             const depots = await (await fetch("/api/v1/depots")).json();
-            const body = {node: "GC2", value: "5 kW", by: "Screenshots"};
+            const body = {node, value, by: "Screenshots"};
             const headers = {"Content-Type": "application/json"};
             const place = `/api/v1/depots/${depots.depots[0].id}/envelopes`;
-            return (await fetch(place, {method: "POST", headers, body: JSON.stringify(body)})).status;
-        }"""
+            const answer = await fetch(place, {method: "POST", headers, body: JSON.stringify(body)});
+            return [answer.status, (await answer.json()).id];
+        }""",
+        [node, value],
     )
-    assert answer == 201, answer
+    assert answer[0] == 201, answer
+    return int(answer[1])
+
+
+def _withdraw(page: Page, envelope: int) -> None:
+    status = page.evaluate(
+        """async (envelope) => {
+            const depots = await (await fetch("/api/v1/depots")).json();
+            const place = `/api/v1/depots/${depots.depots[0].id}/envelopes/${envelope}?by=Screenshots`;
+            return (await fetch(place, {method: "DELETE"})).status;
+        }""",
+        envelope,
+    )
+    assert status < 300, status
 
 
 def _link(demo: "subprocess.Popen[str]") -> str:
