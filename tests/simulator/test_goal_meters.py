@@ -48,8 +48,8 @@ TOO_LARGE = made_trial(fault(FaultKind.METER_WRONG_UNIT, 100, 150, "GC1", factor
 TOO_SMALL = made_trial(fault(FaultKind.METER_WRONG_UNIT, 100, 280, "GC1", factor=0.001), duration_s=300)
 SPIKES = made_trial(fault(FaultKind.METER_NEGATIVE_SPIKE, 60, 300, "GC1"), duration_s=320, base_load_w=60_000)
 FROZEN = made_trial(
-    fault(FaultKind.METER_FROZEN, 100, 240, "GC1"),
-    fault(FaultKind.LIMIT_CUT, 110, 240, "C2", amount=kilowatts(40)),
+    fault(FaultKind.METER_FROZEN, 100, 250, "GC1"),
+    fault(FaultKind.LIMIT_CUT, 125, 250, "C2", amount=kilowatts(40)),
     duration_s=260,
 )
 RESTARTED = made_trial(

@@ -457,6 +457,19 @@ def test_a_draw_that_nobody_measures_is_raised_again_when_there_is_room(pair: Be
     assert True in seen[seen.index(False) :]
 
 
+def test_who_counts_for_more_than_it_was_told_goes_down_to_its_fallback_where_another_disobeys(pair: Bench) -> None:
+    """It is counted at 20 A in any case; what it really draws on top of what the other draws is too much all the same."""
+    pair.aim(CP1=20_000, CP2=6000).settle().wait(10).aim(CP1=6000)
+    pair.answer(pair.release().orders[0])
+    pair.wait(10).aim()
+    assert pair.wait(6).dispatch.reservations(pair.now_s).at_most[0] == 6000
+    for _ in range(4):
+        pair.wait(5).draw(CP2=30_000)
+    reserved = pair.aim().dispatch.reservations(pair.now_s)
+    assert reserved.committed.tolist() == [20_000, 32_000]
+    assert reserved.at_most.tolist() == [0, 6000]
+
+
 def test_an_absurd_sample_does_not_stop_the_balance_of_everybody_else(pair: Bench) -> None:
     for _ in range(3):
         pair.wait(10).draw(CP1=10**9)

@@ -111,11 +111,10 @@ def test_the_age_that_counts_is_that_of_the_sample_and_not_of_the_message() -> N
 def test_between_cycles_too_a_meter_is_missed_after_fifteen_seconds() -> None:
     metering = Metering(project(DEPOT), now_s=0.0)
 
-    def says(at_s: float, *, age_s: float = 0.0, fault: str = "") -> None:
+    def says(at_s: float, *, age_s: float = 0.0, ma: int = 1000, fault: str = "") -> None:
+        phases_ma = None if fault else (ma, ma, ma)
         metering.node_measured(
-            NodeMeasured(
-                node="GC", received_s=at_s, age_s=age_s, phases_ma=None if fault else (1000, 1000, 1000), fault=fault
-            )
+            NodeMeasured(node="GC", received_s=at_s, age_s=age_s, phases_ma=phases_ma, fault=fault)
         )
 
     for at_s in (1.0, 2.0, 3.0):
@@ -127,6 +126,8 @@ def test_between_cycles_too_a_meter_is_missed_after_fifteen_seconds() -> None:
     says(18.0, fault="no answer")
     says(18.0, age_s=14.5)
     assert metering.stale(18.4) == frozenset()
+    assert metering.stale(18.6) == {"GC"}
+    says(18.5, ma=10**12)
     assert metering.stale(18.6) == {"GC"}
 
 

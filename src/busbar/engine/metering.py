@@ -38,6 +38,7 @@ from busbar.core.metering import (
     Reading,
     compare,
     condition,
+    is_absurd,
     observe,
     passed,
     plausible,
@@ -237,12 +238,19 @@ class Metering:
 
     def stale(self, now_s: float) -> frozenset[str]:
         """NORMAL nodes whose meters have been silent for too long to raise anything below them. It is asked between
-        cycles too: samples that have not been judged yet count as heard."""
+        cycles too: samples that have not been judged yet count as heard, unless they are absurd by themselves."""
         return frozenset(
             name
             for name, meter in self._meters.items()
-            if meter.state.safe_since_s is None and now_s - _newest_s(meter) > self._rules.stale_s
+            if meter.state.safe_since_s is None and now_s - self._newest_s(meter) > self._rules.stale_s
         )
+
+    def _newest_s(self, meter: _Meter) -> float:
+        """When the newest sample was taken that may be good."""
+        readings = [self._reading(meter, event) for event in meter.waiting if not event.fault]
+        if meter.state.good is not None:
+            readings.append(meter.state.good)
+        return max((each.taken_s for each in readings if not is_absurd(each, meter.bounds)), default=-np.inf)
 
     # Once a cycle
 
@@ -366,14 +374,6 @@ class Metering:
         if found.mode is Mode.NORMAL and found.cause is None and not meter.estimate.is_settled:
             return replace(found, cause=Cause.UNSETTLED, may_raise=False)
         return found
-
-
-def _newest_s(meter: _Meter) -> float:
-    """When the newest sample was taken."""
-    waiting = max(
-        (event.received_s - max(0.0, event.age_s) for event in meter.waiting if not event.fault), default=-np.inf
-    )
-    return waiting if meter.state.good is None else max(waiting, meter.state.good.taken_s)
 
 
 def _ordered(found: Condition | None) -> Condition:

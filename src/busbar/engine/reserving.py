@@ -31,7 +31,9 @@ class Reservations:
 def reserve(book: Book, found: Rooms | None) -> Reservations:
     """What counts for every connector. `found`: the rooms of the last cycle; None: there was none."""
     n = len(book.lines)
-    raw, out_of_reach, doubtful = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_), []
+    raw, out_of_reach = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_)
+    doubtful: list[int] = []
+    lingering: list[int] = []
     at_most = np.full(n, np.iinfo(np.int64).max)
     committed = book.committed.tolist()
     for leaf, line in enumerate(book.lines):
@@ -43,10 +45,15 @@ def reserve(book: Book, found: Rooms | None) -> Reservations:
             raw[leaf] = committed[leaf]
         elif _does_not_come_down(line, committed[leaf], book.now_s):
             raw[leaf], at_most[leaf] = committed[leaf], in_effect(line, book.now_s)
+            if not line.ledger.disobeys:
+                lingering.append(leaf)
         else:
             raw[leaf] = line.ledger.fallback
             if line.ledger.fallback > line.fallback:
                 doubtful.append(leaf)
+    if lingering and found is not None:
+        gate = Gate(book.projection, book.ratings, found, book.told, book.drawn)
+        _lower_what_does_not_fit([book.lines[leaf] for leaf in lingering], at_most, gate)
     counted = held_down(book.ratings, raw, book.drawn)
     if doubtful and found is not None:
         _leave_out_what_does_not_fit(doubtful, counted, Gate(book.projection, book.ratings, found, raw, book.drawn))
@@ -66,6 +73,16 @@ def _leave_out_what_does_not_fit(doubtful: list[int], counted: Ints, gate: Gate)
     for leaf in doubtful:
         if gate.is_over(leaf):
             counted[leaf] = 0
+
+
+def _lower_what_does_not_fit(lingering: list[Line], at_most: Ints, gate: Gate) -> None:
+    """Where what flows does not fit, those that count for more than they were told go down to their fallbacks too.
+
+    What counts for them in any case would otherwise let them keep what they have, as that reserves nothing more.
+    """
+    for line in lingering:
+        if gate.is_over(line.leaf):
+            at_most[line.leaf] = min(int(at_most[line.leaf]), line.fallback)
 
 
 def _does_not_come_down(line: Line, committed: int, now_s: float) -> bool:

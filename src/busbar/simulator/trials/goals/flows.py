@@ -3,7 +3,8 @@
 Above a limit (by more than the tolerance of breaches) there may only flow what cannot be brought down: base load, what
 disobeys, what is out of reach until its lease, skew and ramp have passed, and fallbacks. More than that is allowed for
 a time only: 15 s after a limit fell or base load rose (longer by as long as Busbar is dead, or cannot read what people
-stored, or is lied to by a meter up to the time by which it has to call the node SAFE), and 15 s after Busbar can know
+stored, or is lied to by a meter up to the time by which it has to call the node SAFE; where it believes a frozen one,
+more may flow without any change), and 15 s after Busbar can know
 that somebody disobeys, or obeys again and can make room for those that do not (one sample and the settle time after it
 began), and then no more than is disobeyed by.
 """
@@ -149,10 +150,19 @@ class FlowsFit(Goal):
         lies = [fault for meter in trial.meters.values() for fault in meter.faults.values()]
         if lies or _lied_lately(trial, sight):
             delay_s = max((fault.delay_s for fault in lies), default=0.0)
-            is_frozen = any(fault.kind is FaultKind.METER_FROZEN for fault in lies)
             silent_s = trial.timing.silent_s + trial.timing.cycle_s + delay_s + REACTION_S
-            young = pending & ((sight.now_s - self._changed_s < silent_s) | is_frozen)
-            self._may_until_s = np.where(young, until_s, self._may_until_s)
+            young = pending & (sight.now_s - self._changed_s < silent_s)
+            self._may_until_s = np.where(young | self._is_misled(trial), until_s, self._may_until_s)
+
+    def _is_misled(self, trial: Trial) -> Bools:
+        """[M, 4] where a frozen meter is believed: at its node and above. When it has to be found out is R5's."""
+        found = np.zeros(self._may_until_s.shape, dtype=np.bool_)
+        projection = trial.yard.projection
+        safe = trial.process.loop.control.metered.modes if trial.process is not None else {}
+        for name, meter in trial.meters.items():
+            if name not in safe and any(fault.kind is FaultKind.METER_FROZEN for fault in meter.faults.values()):
+                found[projection.frame.inner_of[list(projection.path(projection.node_index[name]))]] = True
+        return found
 
     def _wait_for_word(self, trial: Trial, sight: Sight, disobeyed: Ints) -> None:
         """Nobody knows what one that is out of reach does, until it is back and has said so."""

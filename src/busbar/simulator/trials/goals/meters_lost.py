@@ -6,13 +6,15 @@ So follows what `core/metering.py` is held to:
 
 - *Lost*: 60 s and a cycle after the last good sample was taken the node is SAFE (silent, not a number, too old, wrong
   unit, unless no number came for a minute before it: then nobody can tell); from 15 s after it until then no order
-  raises a connector below. A process that was started has heard nothing: its nodes are SAFE until it has.
+  raises a connector below; one that was decided before may leave later by as long as a slow store takes
+  (`STORED_WITHIN_S` at most). A process that was started has heard nothing: its nodes are SAFE until it has.
 - *Absurd*: three certainly absurd samples among the last ten, and the node is SAFE in the next cycle. One or two are
   spikes, and what was taken before the last good one is not looked at: it tells nothing new. Certainly absurd is what
   is clearly beyond 1.13 times the largest limit of the node as generation, or beyond 3 times as import (`MOST_EXPORT`,
   `MOST_IMPORT`); a spike that the node could carry is no different from the truth.
-- *Frozen*: the same value for 60 s and a cycle, in which what charge points below draw was clearly away from what it
-  was when the meter froze: SAFE. It counts only while every charge point with a vehicle can say what it draws, and not
+- *Frozen*: the same value for 60 s and a cycle, in which what charge points below draw was clearly away from all that
+  it was around the time when the meter froze: SAFE. (A meter that freezes while they ramp may have shown what they
+  draw then, and their own samples are too far apart to tell.) It counts only while every charge point with a vehicle can say what it draws, and not
   for a minute after a vehicle left: what it drew may count for so long.
 """
 
@@ -25,6 +27,7 @@ from busbar.core.snapshot import Mode
 from busbar.core.units import ActivePower, Amount, ApparentPower
 from busbar.core.wiring import circuit_voltages
 from busbar.engine.events import NodeMeasured
+from busbar.engine.loop import STORED_WITHIN_S
 from busbar.engine.moment import Moment
 from busbar.engine.orders import Order
 from busbar.engine.timing import Timing
@@ -69,8 +72,12 @@ class _Watched:
     """Since when too many of the last samples are; None: they are not."""
     is_normal: bool = False
     """By the last cycle."""
-    frozen_below_w: float | None = None
-    """What charge points below drew when it froze; None: it is not frozen."""
+    below_w: list[float] = field(default_factory=list)
+    """What charge points below drew in the last seconds."""
+    frozen_s: float | None = None
+    """Since when it is frozen; None: it is not."""
+    frozen_between_w: tuple[float, float] = (0.0, 0.0)
+    """What charge points below drew around then, at least and at most."""
     moved_s: float | None = None
     """Since when they clearly draw something else."""
 
@@ -151,17 +158,24 @@ class MetersLost(Goal):
             watched.good_s, watched.good_w = taken_s, said.power_w
 
     def _follow_frozen(self, trial: Trial, sight: Sight, meter: Meter, watched: _Watched) -> None:
+        below_w = float(sight.flow.total_w[meter.inner] - sight.base_rows[meter.inner, TOTAL])
+        # By one sample and the time to settle.
+        around_s = int(trial.timing.sample_s + trial.timing.ramp_s)
+        watched.below_w = [*watched.below_w[-around_s:], below_w]
         if not any(fault.kind is FaultKind.METER_FROZEN for fault in meter.faults.values()):
-            watched.frozen_below_w = watched.moved_s = None
+            watched.frozen_s = watched.moved_s = None
             return
         if len(meter.faults) > 1:
             # What it showed before, late or in a wrong unit, is no sample to be held against.
             self._unclear_s = sight.now_s
-        below_w = float(sight.flow.total_w[meter.inner] - sight.base_rows[meter.inner, TOTAL])
-        if watched.frozen_below_w is None:
-            watched.frozen_below_w = below_w
+        if watched.frozen_s is None:
+            watched.frozen_s = sight.now_s
+        if sight.now_s - watched.frozen_s <= around_s:
+            least_w, most_w = watched.frozen_between_w if sight.now_s > watched.frozen_s else (below_w, below_w)
+            watched.frozen_between_w = min(least_w, *watched.below_w), max(most_w, *watched.below_w)
+        least_w, most_w = watched.frozen_between_w
         resolution_w = max(1_000.0, _most_w(trial, meter.node) / 100, 2 * watched.step_w)
-        has_moved = abs(below_w - watched.frozen_below_w) > _CLEARLY * resolution_w
+        has_moved = max(below_w - most_w, least_w - below_w) > _CLEARLY * resolution_w
         if not has_moved or self._unclear_s > sight.now_s - 60:
             watched.moved_s = None
         elif watched.moved_s is None:
@@ -175,6 +189,9 @@ class MetersLost(Goal):
         now_s = trial.clock.now_s()
         before = max(self._told.get(order.connector, 0), self._committed.get(order.connector, order.limit))
         if order.limit > before:
+            within_s = trial.timing.stale_s
+            if FaultKind.STORE_SLOW in trial.in_force_kinds():
+                within_s += STORED_WITHIN_S
             for name in _above(trial, order.connector):
                 watched = self._nodes.get(name)
                 if watched is None or not watched.is_normal or watched.good_s is None:
@@ -183,7 +200,7 @@ class MetersLost(Goal):
                     # SAFE since the cycle that this order is of.
                     continue
                 lost_s = now_s - watched.good_s
-                if lost_s > trial.timing.stale_s:
+                if lost_s > within_s:
                     yield Violation(
                         goal="R5",
                         at_s=trial.clock.passed_s,
