@@ -107,3 +107,17 @@ def test_kinds_that_charge_points_invent_are_bounded() -> None:
         counts.add(f"kind {number}")
     assert len(counts.by_kind()) <= 65
     assert sum(counts.by_kind().values()) == 1000
+
+
+def test_a_clock_that_goes_by_ours_again_after_that_was_set_back_is_not_taken_for_late_messages() -> None:
+    clock = StationClock()
+    clock.connect(0.0)
+    clock.observe(-0.2, 0.0)
+    # It goes on by what ours was before, until it asks for the time.
+    clock.shift(-3600.0)
+    clock.observe(3600.0, 1.0)
+    assert clock.correction_s == 3600.0
+    for second in range(70):
+        clock.observe(-0.2, 10.0 + second)
+    assert clock.correction_s == -0.2
+    assert clock.doubt_s(79.0) == 0.2

@@ -458,7 +458,7 @@ def test_a_draw_that_nobody_measures_is_raised_again_when_there_is_room(pair: Be
 
 
 def test_who_counts_for_more_than_it_was_told_goes_down_to_its_fallback_where_another_disobeys(pair: Bench) -> None:
-    """It is counted at 20 A in any case; what it really draws on top of what the other draws is too much all the same."""
+    """It is counted at 20 A in any case; what it draws on top of what the other does is too much all the same."""
     pair.aim(CP1=20_000, CP2=6000).settle().wait(10).aim(CP1=6000)
     pair.answer(pair.release().orders[0])
     pair.wait(10).aim()
@@ -575,6 +575,24 @@ def test_what_came_down_is_stored_again_once_a_cycle(pair: Bench) -> None:
         ("CP1/1", 6000, released.orders[0].id)
     ]
     assert pair.aim().release().to_store == ()
+
+
+def test_what_counted_for_one_that_left_is_stored_again_once_a_cycle(pair: Bench) -> None:
+    pair.aim(CP1=20_000).settle()
+    pair.leave("CP1/1")
+    assert pair.release().to_store == ()
+    again = pair.aim(CP1=0).release()
+    assert [(row.connector, row.value) for row in again.to_store] == [("CP1/1", 0)]
+    assert pair.aim().release().to_store == ()
+
+
+def test_that_leases_do_not_hold_after_all_is_stored_at_once(pair: Bench) -> None:
+    pair.aim(CP1=20_000).settle()
+    pair.read_clock("CP1", -TIMING.skew_s - 1)
+    (row,) = pair.release().to_store
+    assert (row.connector, row.value, row.expiry_s < 0) == ("CP1/1", 20_000, True)
+    pair.read_clock("CP1", -TIMING.skew_s - 2)
+    assert pair.release().to_store == ()
 
 
 def test_after_a_restart_what_was_stored_for_one_that_left_does_not_count_for_ever() -> None:

@@ -113,9 +113,7 @@ def test_between_cycles_too_a_meter_is_missed_after_fifteen_seconds() -> None:
 
     def says(at_s: float, *, age_s: float = 0.0, ma: int = 1000, fault: str = "") -> None:
         phases_ma = None if fault else (ma, ma, ma)
-        metering.node_measured(
-            NodeMeasured(node="GC", received_s=at_s, age_s=age_s, phases_ma=phases_ma, fault=fault)
-        )
+        metering.node_measured(NodeMeasured(node="GC", received_s=at_s, age_s=age_s, phases_ma=phases_ma, fault=fault))
 
     for at_s in (1.0, 2.0, 3.0):
         says(at_s)

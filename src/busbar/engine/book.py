@@ -145,6 +145,7 @@ class Book:
                     over_at_s=setpoint.at.timestamp() + lasts_s,
                     is_leased=setpoint.expiry_s >= 0,
                 )
+                line.stored, line.is_stored_leased = setpoint.value, setpoint.expiry_s >= 0
                 self.refresh(line)
 
     def refresh(self, line: Line) -> bool:

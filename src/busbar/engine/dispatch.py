@@ -37,6 +37,7 @@ from busbar.engine.lines import (
     STOP_AGAIN_S,
     Held,
     Line,
+    Unit,
     doubt_leases,
     escalate,
     expiry_s,
@@ -76,6 +77,8 @@ class Dispatch:
         self._to_disconnect: dict[str, None] = {}
         self._touched: dict[str, None] = {}
         self._is_aimed = False
+        self._doubted: dict[str, None] = {}
+        """Connectors that were stored as leased, and may not end by themselves after all."""
         """A cycle has aimed since something was released last."""
         self.use(projection)
 
@@ -132,7 +135,7 @@ class Dispatch:
             case Ready() if unit.connection == event.connection:
                 unit.is_ready, unit.ends_leases = True, event.ends_leases
                 unit.ramp_s, unit.shortest_interval_s = event.ramp_s, event.shortest_interval_s
-                doubt_leases(unit)
+                self._doubt(unit)
                 was_whole = unit.is_whole or (event.was_whole and not event.is_whole)
                 if was_whole is not event.is_whole:
                     ramp = ramp_s(unit, self._timing)
@@ -227,9 +230,14 @@ class Dispatch:
         if unit is None:
             return
         unit.is_clock_near = abs(event.ahead_s) <= self._timing.skew_s
-        doubt_leases(unit)
+        self._doubt(unit)
         trust_leases(unit, event.at.timestamp() - event.read_s)
         self._book.look_at(unit)
+
+    def _doubt(self, unit: Unit) -> None:
+        doubt_leases(unit)
+        if not unit.is_leased:
+            self._doubted |= {line.id: None for line in unit.lines if line.stored and line.is_stored_leased}
 
     def _answered(self, event: Answered) -> None:
         unit = self._book.units.get(event.charge_point)
@@ -340,22 +348,27 @@ class Dispatch:
             if order.kind is not OrderKind.STOP
             for line in self._lines_of(order)
         ]
-        return Release(orders=tuple(orders), to_store=(*to_store, *self._came_down(at)), to_disconnect=gone)
+        return Release(orders=tuple(orders), to_store=(*to_store, *self._stored_anew(at)), to_disconnect=gone)
 
-    def _came_down(self, at: datetime) -> list[StoredSetpoint]:
-        """Once a cycle: connectors that count for less than was stored, which says where they came from.
+    def _stored_anew(self, at: datetime) -> list[StoredSetpoint]:
+        """What was stored and is not so any more: leases that are doubted now; and, once a cycle, connectors that count
+        for less: they came down, or their vehicles left.
 
         What is stored with an order still counts what that takes the place of; a restart before it is renewed would
-        count all of that for a lease.
+        count all of that for a lease, and longer where the wall clock was set back meanwhile.
         """
         is_due, self._is_aimed = self._is_aimed, False
         committed = self._book.committed.tolist() if is_due else []
-        found = []
+        doubted, self._doubted = self._doubted, {}
+        lines = [line for each in doubted if (line := self._book.line_of.get(each)) is not None]
         for line, value in zip(self._book.lines if is_due else (), committed, strict=True):
-            in_force = line.ledger.in_force
-            if in_force is not None and line.has_vehicle and ledgers.is_beyond(line.stored, value):
-                found.append(self._stored(in_force.order_id, line, at))
-        return found
+            is_freed = line.ledger.in_force is not None or not line.has_vehicle
+            if is_freed and ledgers.is_beyond(line.stored, value) and line.id not in doubted:
+                lines.append(line)
+        return [
+            self._stored("" if line.ledger.in_force is None else line.ledger.in_force.order_id, line, at)
+            for line in lines
+        ]
 
     def next_due_s(self) -> float:
         """When time alone makes work: something is to be renewed, settles or ends."""
@@ -480,12 +493,12 @@ class Dispatch:
         return [line] if order.whole is None else line.unit.lines
 
     def _stored(self, order_id: str, line: Line, at: datetime) -> StoredSetpoint:
-        line.stored = int(self._book.committed[line.leaf])
+        line.stored, line.is_stored_leased = int(self._book.committed[line.leaf]), ledgers.is_leased(line.ledger)
         lasts_s = max(expiry_s(line.unit, self._timing), ledgers.over_at_s(line.ledger) - at.timestamp())
         return StoredSetpoint(
             connector=line.id,
             value=line.stored,
-            expiry_s=lasts_s if ledgers.is_leased(line.ledger) else -lasts_s,
+            expiry_s=lasts_s if line.is_stored_leased else -lasts_s,
             order_id=order_id,
             at=at,
             fallback=max(line.fallback, line.ledger.falls_to),

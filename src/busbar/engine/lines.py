@@ -126,6 +126,8 @@ class Line:
     is_to_be_renewed: bool = False
     stored: int = 0
     """What it counted for when that was last handed out to be stored; the store may have failed since."""
+    is_stored_leased: bool = True
+    """Whether that was said to end by itself."""
     drawn: int | None = None
     """Its last sample, before it was attributed; None: there was none of this vehicle."""
     drawn_s: float = NONE_S

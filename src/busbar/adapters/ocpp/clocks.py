@@ -64,8 +64,13 @@ class StationClock:
         return self._held_s
 
     def doubt_s(self, now_s: float) -> float:
-        """How much older than by `correction_s` a sample may be: what looks like a slow clock may be late messages."""
-        return max(0.0, self._shifted_s - self._held_s) if now_s - self._moved_s < SURE_S else 0.0
+        """How much older than by `correction_s` a sample may be: what looks like a slow clock may be late messages.
+
+        The clock itself goes by ours, as it is or as it was before it was put forward or back.
+        """
+        if now_s - self._moved_s >= SURE_S:
+            return 0.0
+        return min((lead_s - self._held_s for lead_s in (0.0, self._shifted_s) if lead_s >= self._held_s), default=0.0)
 
     def news_s(self) -> float | None:
         """`ahead_s`, where it is more than a second from what was told last; None: nothing new."""

@@ -14,8 +14,8 @@ So follows what `core/metering.py` is held to:
   `MOST_IMPORT`); a spike that the node could carry is no different from the truth.
 - *Frozen*: the same value for 60 s and a cycle, in which what charge points below draw was clearly away from all that
   it was around the time when the meter froze: SAFE. (A meter that freezes while they ramp may have shown what they
-  draw then, and their own samples are too far apart to tell.) It counts only while every charge point with a vehicle can say what it draws, and not
-  for a minute after a vehicle left: what it drew may count for so long.
+  draw then, and their own samples are too far apart to tell.) It counts only while every charge point with a vehicle
+  can say what it draws, and not for a minute after a vehicle left: what it drew may count for so long.
 """
 
 from collections import deque
