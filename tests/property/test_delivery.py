@@ -21,7 +21,7 @@ from busbar.engine.lines import Line, forget_session
 
 STORIES = int(os.environ.get("BUSBAR_DELIVERY_STORIES", "48"))
 GROUPS = 4
-MOST_MUTANT_STORIES = 40
+MOST_MUTANT_STORIES = 100
 """A mutant that survives so many stories is one that the world cannot tell from the real rule."""
 
 

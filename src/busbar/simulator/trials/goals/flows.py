@@ -3,10 +3,10 @@
 Above a limit (by more than the tolerance of breaches) there may only flow what cannot be brought down: base load, what
 disobeys, what is out of reach until its lease, skew and ramp have passed, and fallbacks. More than that is allowed for
 a time only: 15 s after a limit fell or base load rose (longer by as long as Busbar is dead, or cannot read what people
-stored, or is lied to by a meter up to the time by which it has to call the node SAFE; where it believes a frozen one,
-more may flow without any change), and 15 s after Busbar can know
-that somebody disobeys, or obeys again and can make room for those that do not (one sample and the settle time after it
-began), and then no more than is disobeyed by.
+stored, or is lied to by a meter up to the time by which it has to call the node SAFE; where it believes one that is
+frozen or in a wrong unit, more may flow without any change), and 15 s after Busbar can know that somebody disobeys, or
+obeys again and can make room for those that do not (one sample and the settle time after it began), and then no more
+than is disobeyed by.
 """
 
 from collections.abc import Iterable
@@ -30,8 +30,11 @@ RESTART_S = 30.0
 """Controlling again after a restart."""
 OUT_OF_REACH_S = 30.0
 """Whoever was struck by faults of messages or connection so lately may not have heard the last order."""
+MISLED_S = 3 * REACTION_S
+"""What a meter said wrongly is looked at for so long."""
 ROWS = ("L1", "L2", "L3", "total")
 _STORE = (FaultKind.STORE_FAILS, FaultKind.STORE_SLOW)
+_MISLEADING = (FaultKind.METER_FROZEN, FaultKind.METER_WRONG_UNIT)
 _UNHEARD = frozenset(
     (
         FaultKind.MESSAGE_LOST,
@@ -152,17 +155,18 @@ class FlowsFit(Goal):
             delay_s = max((fault.delay_s for fault in lies), default=0.0)
             silent_s = trial.timing.silent_s + trial.timing.cycle_s + delay_s + REACTION_S
             young = pending & (sight.now_s - self._changed_s < silent_s)
-            self._may_until_s = np.where(young | self._is_misled(trial), until_s, self._may_until_s)
+            self._may_until_s = np.where(young, until_s, self._may_until_s)
+        self._follow_misled(trial, sight.now_s)
 
-    def _is_misled(self, trial: Trial) -> Bools:
-        """[M, 4] where a frozen meter is believed: at its node and above. When it has to be found out is R5's."""
-        found = np.zeros(self._may_until_s.shape, dtype=np.bool_)
+    def _follow_misled(self, trial: Trial, now_s: float) -> None:
+        """More may flow where a frozen meter, or one in a wrong unit, is believed: at its node and above. When that has
+        to be found out is R5's."""
         projection = trial.yard.projection
         safe = trial.process.loop.control.metered.modes if trial.process is not None else {}
         for name, meter in trial.meters.items():
-            if name not in safe and any(fault.kind is FaultKind.METER_FROZEN for fault in meter.faults.values()):
-                found[projection.frame.inner_of[list(projection.path(projection.node_index[name]))]] = True
-        return found
+            if name not in safe and any(fault.kind in _MISLEADING for fault in meter.faults.values()):
+                inner = projection.frame.inner_of[list(projection.path(projection.node_index[name]))]
+                self._may_until_s[inner] = np.maximum(self._may_until_s[inner], now_s + MISLED_S)
 
     def _wait_for_word(self, trial: Trial, sight: Sight, disobeyed: Ints) -> None:
         """Nobody knows what one that is out of reach does, until it is back and has said so."""
@@ -235,4 +239,4 @@ class FlowsFit(Goal):
 
 
 def _lied_lately(trial: Trial, sight: Sight) -> bool:
-    return sight.now_s - trial.meters_lied_s < 3 * REACTION_S
+    return sight.now_s - trial.meters_lied_s < MISLED_S
