@@ -197,6 +197,17 @@ def test_after_a_time_out_the_neighbour_is_not_raised_either() -> None:
     assert bench.held()["CP1/2"] in ("in_flight", "unanswered")
 
 
+def test_after_a_time_out_the_neighbour_is_raised_in_the_end_though_nothing_else_is_sent_there() -> None:
+    bench = Bench(depot({"A": 64}, {"A": ["CP1x2"]}))
+    (rise,) = bench.aim(CP1_1=10_000).release().orders
+    bench.leave("CP1/1")
+    bench.wait(10).answer(rise, Answer.NO_ANSWER)
+    assert bench.aim(CP1_1=0, CP1_2=20_000).sent() == {}
+    assert bench.held()["CP1/2"] == "unanswered"
+    assert bench.wait(TIMING.renew_s - 11).sent() == {}
+    assert bench.wait(1).sent() == {"CP1/2": 20_000}
+
+
 def test_a_late_answer_counts_and_lets_it_be_raised_again(pair: Bench) -> None:
     pair.aim(CP1=10_000)
     (first,) = pair.release().orders

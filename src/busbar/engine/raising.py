@@ -90,7 +90,8 @@ def _why_not(line: Line, value: int, room: Room, timing: Timing, now_s: float) -
         return Held.IN_FLIGHT
     if value <= (line.value or 0):
         return Held.NO_ROOM
-    if unit.unanswered:
+    if unit.unanswered and now_s < unit.sent_s + timing.renew_s:
+        # Its other connectors' renewals would tell that it answers again; where there are none, this one has to.
         return Held.UNANSWERED
     if unit.is_whole and unit.times > 1 and any(each.ledger.unsettled for each in unit.lines):
         # It may take the limit for every connector: one would rise to it while another has yet to come down.
