@@ -14,6 +14,7 @@ does as it is told; the process is a minute old; and for 40 s no vehicle came or
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import ceil
 
 import numpy as np
@@ -48,16 +49,31 @@ _TAKES, _MORE = 0.97, 1.1
 
 @dataclass(frozen=True, kw_only=True)
 class _Optimum:
-    """What the twin gives at one cycle, by connector."""
+    """What the twin gives at one cycle, by connector: worked out where it is compared with, as most are not."""
 
     now_s: float
-    setpoint: Ints
-    """[n]"""
-    per_unit_w: Floats
-    """[n] on the supply side."""
-    names: tuple[str, ...]
-    allowance: Ints
-    """[n] what rounding, and raises not worth sending, may leave."""
+    moment: Moment
+
+    @cached_property
+    def setpoint(self) -> Ints:
+        """[n]"""
+        return np.array(_by_connector(self.moment), dtype=np.int64)
+
+    @property
+    def per_unit_w(self) -> Floats:
+        """[n] on the supply side."""
+        projection = self.moment.projection
+        return np.array([float(projection.weights[TOTAL][load]) for load in projection.leaf_class])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """[n]"""
+        return self.moment.projection.leaf_ids
+
+    @property
+    def allowance(self) -> Ints:
+        """[n] what rounding, and raises not worth sending, may leave."""
+        return np.maximum(self.moment.projection.step, WORTHWHILE)
 
 
 class NotIdle(Goal):
@@ -119,7 +135,7 @@ class NotIdle(Goal):
         self._moment = moment
         now_s = trial.clock.now_s()
         if self._calm_s(trial, now_s) > -STEADY_S:
-            self._optima.append(_optimum(moment, now_s))
+            self._optima.append(_Optimum(now_s=now_s, moment=moment))
         while self._optima and now_s - self._optima[0].now_s > STEADY_S:
             self._optima.popleft()
         return ()
@@ -246,17 +262,6 @@ class NotIdle(Goal):
 def _has_forgotten(trial: Trial, unit: Unit) -> bool:
     """With a vehicle: nobody is told anything, and nothing is counted, where none is."""
     return any((outlet := trial.yard.outlets[leaf]) is not None and outlet.vehicle for leaf in unit.has_forgotten)
-
-
-def _optimum(moment: Moment, now_s: float) -> _Optimum:
-    projection = moment.projection
-    return _Optimum(
-        now_s=now_s,
-        setpoint=np.array(_by_connector(moment), dtype=np.int64),
-        per_unit_w=np.array([float(projection.weights[TOTAL][load]) for load in projection.leaf_class]),
-        names=tuple(projection.leaf_ids),
-        allowance=np.maximum(projection.step, WORTHWHILE),
-    )
 
 
 def _by_connector(moment: Moment) -> list[int]:
