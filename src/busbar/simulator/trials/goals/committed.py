@@ -34,19 +34,19 @@ class CommittedFits(Goal):
         if process is None:
             return
         control = process.loop.control
-        committed = control.dispatch.committed()
         if control.before is None:
             return
+        committed = control.dispatch.committed().tolist()
+        all_told, draw = sight.told.tolist(), sight.draw.tolist()
         for name, unit in trial.yard.units.items():
             if unit.is_odd or unit.has_forgotten:
                 continue
             part = slice(unit.leaves.start, unit.leaves.stop)
             # One connector may draw what another leaves of the unit's rating, which is all that counts above it.
-            told = min(int(sight.told[part].sum()), self._rating(trial, unit))
-            drawn = int(sight.draw[part].sum())
-            most, counted = max(told, drawn), int(committed[part].sum())
+            told = min(sum(all_told[part]), self._rating(trial, unit))
+            most, counted = max(told, sum(draw[part])), sum(committed[part])
             if most > counted + ROUNDED:
-                text = f"{name} draws {sight.draw[part].tolist()}, was told up to {told}, and counts for {counted}"
+                text = f"{name} draws {draw[part]}, was told up to {told}, and counts for {counted}"
                 yield Violation(goal="R1", at_s=sight.at_s, text=text)
 
     def _rating(self, trial: Trial, unit: Unit) -> int:

@@ -90,11 +90,11 @@ class NotIdle(Goal):
         """When the process did."""
         self._moment: Moment | None = None
         self._optima: deque[_Optimum] = deque()
-        self._takes_all_s: Ints = np.zeros(0, dtype=np.int64)
+        self._takes_all_s: list[int] = []
         """[n] for how many seconds each has taken all that it asks for, and could take more."""
-        self._waits_s: Ints = np.zeros(0, dtype=np.int64)
+        self._waits_s: list[int] = []
         """[n] for how many calm seconds each has waited."""
-        self._unasked_s: Ints = np.zeros(0, dtype=np.int64)
+        self._unasked_s: list[int] = []
         """[n] for how many seconds each would have charged and was asked for nothing."""
         self._said: set[str] = set()
         self._judged = 0
@@ -212,24 +212,27 @@ class NotIdle(Goal):
     def _see_vehicles(self, trial: Trial, sight: Sight, moment: Moment | None, *, is_calm: bool) -> None:
         n = len(sight.told)
         if len(self._waits_s) != n:
-            self._waits_s, self._takes_all_s, self._unasked_s = (np.zeros(n, dtype=np.int64) for _ in range(3))
-        minimum = trial.yard.projection.minimum
+            self._waits_s, self._takes_all_s, self._unasked_s = ([0] * n for _ in range(3))
+        told, minimum = sight.told.tolist(), trial.yard.projection.minimum.tolist()
+        is_held = [value < max(1, least) for value, least in zip(told, minimum, strict=True)]
+        if not is_calm:
+            self._takes_all_s, self._unasked_s = [0] * n, [0] * n
+            self._waits_s = [
+                waits_s if waits_s and is_held[leaf] and self._wants(trial, leaf) else 0
+                for leaf, waits_s in enumerate(self._waits_s)
+            ]
+            return
+        requests = [0] * n if moment is None else moment.snapshot.request.tolist()
         for leaf, outlet in enumerate(trial.yard.outlets):
-            told = int(sight.told[leaf])
-            if not self._wants(trial, leaf) or told >= max(1, int(minimum[leaf])):
-                self._waits_s[leaf] = 0
-            elif is_calm:
-                self._waits_s[leaf] += 1
-            request = 0 if moment is None else int(moment.snapshot.request[leaf])
+            wants, request = self._wants(trial, leaf), requests[leaf]
             takes_all = (
-                is_calm
-                and outlet is not None
-                and 0 < request <= told
+                outlet is not None
+                and 0 < request <= told[leaf]
                 and outlet.acceptable() > _MORE * request + WORTHWHILE
                 and sight.draw[leaf] >= _TAKES * request
             )
-            is_unasked = is_calm and not request and self._wants(trial, leaf)
-            self._unasked_s[leaf] = self._unasked_s[leaf] + 1 if is_unasked else 0
+            self._waits_s[leaf] = self._waits_s[leaf] + 1 if wants and is_held[leaf] else 0
+            self._unasked_s[leaf] = self._unasked_s[leaf] + 1 if wants and not request else 0
             self._takes_all_s[leaf] = self._takes_all_s[leaf] + 1 if takes_all else 0
 
     def _waiting(self, trial: Trial) -> Iterable[str]:
@@ -239,7 +242,7 @@ class NotIdle(Goal):
         """
         projection, is_by_unit = trial.yard.projection, trial.depot.leaves is Leaves.CHARGE_POINT
         wants = [leaf for leaf in range(len(self._waits_s)) if self._wants(trial, leaf)]
-        for leaf in np.flatnonzero(self._waits_s > TURN_S).tolist():
+        for leaf in (each for each, waits_s in enumerate(self._waits_s) if waits_s > TURN_S):
             turns = 0
             for node in projection.path(int(projection.leaf_node[leaf])):
                 below = [each for each in wants if projection.first_leaf[node] <= each < projection.last_leaf[node]]
