@@ -161,10 +161,15 @@ def _rows_of_limit(amount: Amount, nominal_v: int, voltage_v: int, phases: tuple
             return (*(line if phase in phases else None for phase in PHASES), None)  # type: ignore[return-value]
         case Current():
             lines = (
-                None if ma is None or phase not in phases else Fraction(ma * voltage_v, nominal_v)
+                None if ma is None or phase not in phases else _exact(ma * voltage_v, nominal_v)
                 for phase, ma in zip(PHASES, amount.per_phase_ma(), strict=True)
             )
             return (*lines, None)  # type: ignore[return-value]
+
+
+def _exact(numerator: int, denominator: int) -> Exact:
+    whole, rest = divmod(numerator, denominator)
+    return Fraction(numerator, denominator) if rest else whole
 
 
 def _load(amount: Amount, depot: Depot, voltage_v: int, phases: tuple[Phase, ...]) -> Load:
@@ -255,7 +260,10 @@ def _all_rows(
 
 
 def _least(*limits: Limit) -> Limit:
-    found = [min((value for value in row if value is not None), default=None) for row in zip(*limits, strict=True)]
+    given = [limit for limit in limits if limit is not OPEN]
+    if len(given) == 1:
+        return given[0]
+    found = [min((value for value in row if value is not None), default=None) for row in zip(OPEN, *given, strict=True)]
     return (found[0], found[1], found[2], found[3])
 
 

@@ -9,6 +9,7 @@ began), and then no more than is disobeyed by.
 """
 
 from collections.abc import Iterable
+from functools import reduce
 
 import numpy as np
 
@@ -187,7 +188,7 @@ class FlowsFit(Goal):
         """[n] how far each draws above what it was told during the last seconds, which is what its ramp allows."""
         self._told.append(sight.told)
         del self._told[: -int(trial.timing.ramp_s) - 1]
-        rightful = np.max(self._told, axis=0)
+        rightful = reduce(np.maximum, self._told).copy()
         for unit in trial.yard.units.values():
             if unit.has_forgotten or unit.behaviours:
                 # It is held to what it is told now: a ramp is for those who follow.
