@@ -83,12 +83,10 @@ def rows_left(projection: Projection, figures: Headroom, sums: ByClass, inner: i
     units = row_rooms(figures.available, frame.bounded_as_phasor[inner], frame.units)
     found: list[RowRoom] = []
     for index, group in enumerate(projection.groups):
-        taken = sum(group.weights[load] * value for load, value in sums.items())
-        found += [
-            RowRoom(inner=inner, row=row, group=index, left=room - taken)
-            for row in group.rows
-            if (room := units[row]) is not None
-        ]
+        limited = [(row, room) for row in group.rows if (room := units[row]) is not None]
+        if limited:
+            taken = sum(group.weights[load] * value for load, value in sums.items())
+            found += [RowRoom(inner=inner, row=row, group=index, left=room - taken) for row, room in limited]
     return iter(sorted(found, key=lambda left: _place(projection, left.row)))
 
 

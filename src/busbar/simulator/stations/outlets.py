@@ -170,7 +170,7 @@ def advance(
         if len(moves) > 1:
             moves.sort(key=lambda move: move[1] > move[0].draw)
         for outlet, target in moves:
-            left = limits.together - sum(each.draw for each in outlets)
+            left = limits.together - sum([each.draw for each in outlets])
             within = min(target, outlet.draw + max(0.0, left))
             _move(outlet, within, step_s, ramp_s=ramp_s, speed=speed)
         # Adding a very short step to a large number may change nothing.
