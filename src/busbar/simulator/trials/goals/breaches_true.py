@@ -26,7 +26,7 @@ from busbar.core.snapshot import Bools
 from busbar.engine.breach_record import BreachRecord
 from busbar.engine.moment import Moment
 from busbar.simulator.fault import FaultKind
-from busbar.simulator.trail import Trail
+from busbar.simulator.trail import Ints, Trail
 from busbar.simulator.trials.goals.can_be_seen import CanBeSeen, first_below
 from busbar.simulator.trials.meters import EVERY_S
 from busbar.simulator.trials.trial import Goal, Trial, Violation
@@ -69,6 +69,8 @@ class BreachesTrue(Goal):
         self._reasons = {"": 0}
         self._wrong_s: dict[str, int] = {}
         """Subject -> until when it is excused."""
+        self._unmeasured_of: tuple[Ints, list[bool]] | None = None
+        """Base load, and [M] whether there is some that nobody measures."""
         self._names: list[set[str]] = []
         """[M] the ids of whatever is the first seen below each inner node."""
 
@@ -99,10 +101,12 @@ class BreachesTrue(Goal):
         """[M] why Busbar cannot know what flows there; empty: it can."""
         excused = {subject for subject, until_s in self._wrong_s.items() if until_s >= sight.at_s}
         exported: Bools = np.any(sight.flow.line_ma.real < 0, axis=1)
-        unmeasured: Bools = np.any(sight.base_rows > 1.001 * seen_of.added_up(sight.base_rows) + 100, axis=1)
+        if self._unmeasured_of is None or self._unmeasured_of[0] is not sight.base_rows:
+            unmeasured: Bools = np.any(sight.base_rows > 1.001 * seen_of.added_up(sight.base_rows) + 100, axis=1)
+            self._unmeasured_of = sight.base_rows, unmeasured.tolist()
         why = []
         for names, is_metered, exports, is_more in zip(
-            self._names, seen_of.metered, exported.tolist(), unmeasured.tolist(), strict=True
+            self._names, seen_of.metered, exported.tolist(), self._unmeasured_of[1], strict=True
         ):
             is_excused = not names.isdisjoint(excused)
             if exports:

@@ -120,10 +120,11 @@ class FlowsFit(Goal):
             self._disobeys_until_s = np.zeros(sight.limit.shape)
             self._fallback = trial.yard.projection.fallback
         else:
-            changed = (sight.limit < self._limit) | (sight.base_rows > self._base)
-            self._changed_s = np.where(changed, sight.now_s, self._changed_s)
             until_s = sight.now_s + REACTION_S + LOOK_S
-            self._may_until_s = np.where(changed, until_s, self._may_until_s)
+            if sight.limit is not self._limit or sight.base_rows is not self._base:
+                changed = (sight.limit < self._limit) | (sight.base_rows > self._base)
+                self._changed_s = np.where(changed, sight.now_s, self._changed_s)
+                self._may_until_s = np.where(changed, until_s, self._may_until_s)
             if disobeyed.any() or self._disobeyed.any():
                 seen_s = trial.timing.sample_s + trial.timing.ramp_s
                 news = self._news_of_disobedience(trial, disobeyed, self._disobeyed)
