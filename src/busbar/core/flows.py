@@ -49,8 +49,8 @@ def sums_by_class(projection: Projection, values: Ints) -> list[ByClass]:
 def sum_below(projection: Projection, values: Ints, node: int) -> ByClass:
     """The same for one node."""
     below = slice(int(projection.first_leaf[node]), int(projection.last_leaf[node]))
-    sums = np.zeros(len(projection.classes), dtype=np.int64)
-    np.add.at(sums, projection.leaf_class[below], values[below])
+    is_class = np.arange(len(projection.classes))[:, None] == projection.leaf_class[below]
+    sums: Ints = is_class @ values[below]
     return {load: value for load, value in enumerate(sums.tolist()) if value}
 
 
