@@ -7,7 +7,7 @@ here. An allocation in which it finds anything must not be sent.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, floor, lcm
+from math import ceil, floor
 
 from busbar.core.allocation import Allocation
 from busbar.core.charger import figures_of_charge_point
@@ -152,9 +152,8 @@ def _overfull(projection: Projection, snapshot: Snapshot, reserved: list[int], i
     flows = _class_sums(projection, reserved)
     in_any_case: list[dict[int, int]] | None = None
     for index, row in enumerate(projection.rows):
-        weights = projection.weights[index]
-        scale = lcm(*(weight.denominator for weight in weights))
-        whole = [int(weight * scale) for weight in weights]
+        weights = projection.whole_weights[index]
+        whole, scale = weights.of_class, weights.scale
         # A flow is a whole number of these units, so the limit may be rounded down. Alike nodes share their limits.
         whole_limit: dict[int, int] = {}
         for node in limited:
@@ -179,7 +178,7 @@ def _overfull(projection: Projection, snapshot: Snapshot, reserved: list[int], i
             )
 
 
-def _weighed(sums: dict[int, int], whole: list[int]) -> int:
+def _weighed(sums: dict[int, int], whole: tuple[int, ...]) -> int:
     flow = 0
     for load, value in sums.items():
         flow += whole[load] * value

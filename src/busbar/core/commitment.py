@@ -390,8 +390,11 @@ def _judged(ledger: Commitment, draw: int, *, sampled_s: float, now_s: float, ra
     limit = max(obeyed(ledger, now_s), ledger.unsettled if is_following else 0)
     if not is_beyond(draw, limit):
         good = min(GOOD_SAMPLES, ledger.good + 1)
-        ledger = replace(ledger, over_since_s=None, good=good)
-        return replace(ledger, disobeys=False, rogue=0) if good == GOOD_SAMPLES else ledger
+        if good < GOOD_SAMPLES:
+            return replace(ledger, over_since_s=None, good=good)
+        if (ledger.over_since_s, ledger.good, ledger.disobeys, ledger.rogue) == (None, good, False, 0):
+            return ledger
+        return replace(ledger, over_since_s=None, good=good, disobeys=False, rogue=0)
     since_s = sampled_s if ledger.over_since_s is None else ledger.over_since_s
     disobeys = ledger.disobeys or sampled_s - since_s >= ramp_s
     is_rogue = disobeys and is_beyond(draw, allowed(ledger, now_s))
@@ -406,7 +409,8 @@ def _judged(ledger: Commitment, draw: int, *, sampled_s: float, now_s: float, ra
 
 def obeyed(ledger: Commitment, now_s: float) -> int:
     """The most it draws if it keeps to what it was told, whatever it was seen to draw."""
-    return told(replace(ledger, unsettled=0, rogue=0), now_s)
+    as_told = replace(ledger, unsettled=0, rogue=0) if ledger.unsettled or ledger.rogue else ledger
+    return told(as_told, now_s)
 
 
 def part_of(ledger: Commitment, now_s: float) -> int:

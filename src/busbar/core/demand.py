@@ -300,7 +300,8 @@ def _at_rest(demand: Demand, sight: Sight, reach: Reach) -> Demand:
 
 def _not_at_rest(demand: Demand, sight: Sight, reach: Reach) -> Demand:
     if _is_measured(sight) and sight.draw is not None and sight.draw >= _charging_from(demand, reach):
-        return replace(demand, quiet_since_s=None, rested_s=0.0)
+        is_so = demand.quiet_since_s is None and not demand.rested_s
+        return demand if is_so else replace(demand, quiet_since_s=None, rested_s=0.0)
     if demand.quiet_since_s is None:
         return demand
     # It is offered nothing any more: that time tells nothing, but what it rested before does.

@@ -212,7 +212,7 @@ def _figures_of(projection: Projection, found: Rooms, node: int) -> Headroom:
 
 def _state(here: Headroom, reserved: tuple[Fraction, ...], scale: Scale, *, is_holding: bool) -> NodeState:
     if any(
-        limit is not None and load * scale.per_unit(row) + base > limit
+        limit is not None and load.numerator * scale.per_unit(row) > (limit - base) * load.denominator
         for row, (load, base, limit) in enumerate(zip(reserved, here.base, here.limit, strict=True))
     ):
         return NodeState.BREACHED

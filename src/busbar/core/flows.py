@@ -48,18 +48,16 @@ def sums_by_class(projection: Projection, values: Ints) -> list[ByClass]:
 
 def sum_below(projection: Projection, values: Ints, node: int) -> ByClass:
     """The same for one node."""
-    first, last = int(projection.first_leaf[node]), int(projection.last_leaf[node])
-    sums: dict[int, int] = {}
-    for load in np.unique(projection.leaf_class[first:last]):
-        chosen = projection.leaf_class[first:last] == load
-        sums[int(load)] = int(values[first:last][chosen].sum())
-    return sums
+    below = slice(int(projection.first_leaf[node]), int(projection.last_leaf[node]))
+    is_class = np.arange(len(projection.classes))[:, None] == projection.leaf_class[below]
+    sums: Ints = is_class @ values[below]
+    return {load: value for load, value in enumerate(sums.tolist()) if value}
 
 
 def load_on_row(projection: Projection, sums: ByClass, row: int) -> Fraction:
     """mA or W that the sums put on a row. Exact."""
-    weights = projection.weights[row]
-    return sum((weights[load] * value for load, value in sums.items()), Fraction(0))
+    weights = projection.whole_weights[row]
+    return Fraction(sum(weights.of_class[load] * value for load, value in sums.items()), weights.scale)
 
 
 def loads(projection: Projection, sums: ByClass, node: int) -> tuple[Fraction, Fraction, Fraction, Fraction]:
@@ -82,17 +80,13 @@ def loads(projection: Projection, sums: ByClass, node: int) -> tuple[Fraction, F
 def rows_left(projection: Projection, figures: Headroom, sums: ByClass, inner: int) -> Iterator[RowRoom]:
     """Every limited row of an inner node, in the order L1, L2, L3, total, with what is left of it."""
     frame = projection.frame
-    units = row_rooms(
-        figures.available, frame.bounded_as_phasor[inner], projection.groups, projection.rows, frame.scale
-    )
+    units = row_rooms(figures.available, frame.bounded_as_phasor[inner], frame.units)
     found: list[RowRoom] = []
     for index, group in enumerate(projection.groups):
-        taken = sum(group.weights[load] * value for load, value in sums.items())
-        found += [
-            RowRoom(inner=inner, row=row, group=index, left=room - taken)
-            for row in group.rows
-            if (room := units[row]) is not None
-        ]
+        limited = [(row, room) for row in group.rows if (room := units[row]) is not None]
+        if limited:
+            taken = sum(group.weights[load] * value for load, value in sums.items())
+            found += [RowRoom(inner=inner, row=row, group=index, left=room - taken) for row, room in limited]
     return iter(sorted(found, key=lambda left: _place(projection, left.row)))
 
 

@@ -38,6 +38,33 @@ UNLIMITED = 1 << (TOP_BITS + 1)
 """Top limb of a room that nothing limits."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Units:
+    """Ticks on the four rows into whole units of each row's group."""
+
+    groups: tuple[RowGroup, ...]
+    line: tuple[int, ...]
+    """[R] which of the four rows a row belongs to."""
+    is_direction: tuple[bool, ...]
+    """[R] whether it bounds a phasor sum."""
+    group: tuple[int, ...]
+    """[R] the group it is in; -1: nothing loads it."""
+    per_base: tuple[int, ...]
+    """[R] group units per mA or W, a whole number (`rows.group_rows`); 0: nothing loads it."""
+    ticks: tuple[int, ...]
+    """[R] ticks per mA or W."""
+
+    def whole(self, ticks: OpenTicks, row: int, bounded_as_phasor: tuple[bool, bool, bool]) -> int | None:
+        """The whole group units that fit into `ticks` on a row; None where it is not limited."""
+        line = self.line[row]
+        value = ticks[line]
+        if value is None or self.group[row] < 0:
+            return None
+        if line != TOTAL and bounded_as_phasor[line] != self.is_direction[row]:
+            return None
+        return value * self.per_base[row] // self.ticks[row]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Frame:
     """M inner nodes (everything but connectors), parents first; K load classes; G row groups; L limbs."""
@@ -61,6 +88,8 @@ class Frame:
     """[M] whether that is the node's own figure and not the sum of its children's."""
     bounded_as_phasor: tuple[tuple[bool, bool, bool], ...]
     """[M] on which lines the phasor directions apply instead of the plain sum."""
+    units: Units
+    """From ticks to what the fill counts in."""
     bits: int
     """Of every limb but the top one."""
     room: Ints
@@ -108,33 +137,20 @@ def from_limbs(limbs: Sequence[int], bits: int) -> int:
     return sum(int(limb) << (bits * i) for i, limb in enumerate(limbs))
 
 
-class _Units:
-    """Ticks on the four rows into whole units of each row's group."""
-
-    def __init__(self, *, groups: Sequence[RowGroup], rows: Sequence[Row], scale: Scale) -> None:
-        self.groups, self.rows, self.scale = groups, rows, scale
-        self.group_of = {row: g for g, group in enumerate(groups) for row in group.rows}
-        self.scale_of = {
-            row: row_scale for group in groups for row, row_scale in zip(group.rows, group.scales, strict=True)
-        }
-
-    def line(self, row: int) -> int:
-        return TOTAL if self.rows[row].label == "total" else PHASES.index(Phase(self.rows[row].label))
-
-    def per_base(self, row: int) -> int:
-        """Group units per mA or W, a whole number (`rows.group_rows`)."""
-        return (self.rows[row].shrink / self.scale_of[row]).numerator if row in self.scale_of else 0
-
-    def applies(self, row: int, bounded_as_phasor: tuple[bool, bool, bool]) -> bool:
-        line = self.line(row)
-        return line == TOTAL or bounded_as_phasor[line] == (self.rows[row].direction_deg is not None)
-
-    def whole(self, ticks: OpenTicks, row: int, bounded_as_phasor: tuple[bool, bool, bool]) -> int | None:
-        """The whole group units that fit into `ticks` on a row; None where it is not limited."""
-        value = ticks[self.line(row)]
-        if value is None or row not in self.scale_of or not self.applies(row, bounded_as_phasor):
-            return None
-        return value * self.per_base(row) // self.scale.per_unit(self.line(row))
+def _units(groups: Sequence[RowGroup], rows: Sequence[Row], scale: Scale) -> Units:
+    line = tuple(TOTAL if row.label == "total" else PHASES.index(Phase(row.label)) for row in rows)
+    group, per_base = [-1] * len(rows), [0] * len(rows)
+    for index, found in enumerate(groups):
+        for row, row_scale in zip(found.rows, found.scales, strict=True):
+            group[row], per_base[row] = index, (rows[row].shrink / row_scale).numerator
+    return Units(
+        groups=tuple(groups),
+        line=line,
+        is_direction=tuple(row.direction_deg is not None for row in rows),
+        group=tuple(group),
+        per_base=tuple(per_base),
+        ticks=tuple(scale.per_unit(each) for each in line),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +165,8 @@ def _figures(
     limits: Sequence[NodeLimits],
     base: Ints,
     phasor: Sequence[tuple[bool, bool, bool]],
-    units: _Units,
+    scale: Scale,
+    units: Units,
 ) -> list[_Figures]:
     """Per inner node its room, limits and caps in group units. Charge points of one make share one."""
     known: dict[object, _Figures] = {}
@@ -158,46 +175,30 @@ def _figures(
         key = (node_limits, tuple(load), bounded)
         if key not in known:
             flow = flow_limit(node_limits, NO_LIMIT)
-            ticks = tuple(value * units.scale.per_unit(line) for line, value in enumerate(load))
+            ticks = tuple(value * scale.per_unit(line) for line, value in enumerate(load))
             available = available_ticks(node_limits, NO_LIMIT, base=ticks, is_safe=False)
-            every = range(len(units.rows))
+            every = range(len(units.line))
             known[key] = _Figures(
-                room=group_room(available, bounded, units.groups, units.rows, units.scale),
+                room=group_room(available, bounded, units),
                 limit=[units.whole(flow, row, bounded) for row in every],
                 cap=[units.whole(node_limits.cap, row, bounded) for row in every],
                 most_base=[
-                    1
-                    + max(flow[units.line(row)] or 0, node_limits.cap[units.line(row)] or 0)
-                    // units.scale.per_unit(units.line(row))
-                    for row in every
+                    1 + max(flow[line] or 0, node_limits.cap[line] or 0) // scale.per_unit(line) for line in units.line
                 ],
             )
         found.append(known[key])
     return found
 
 
-def group_room(
-    available: OpenTicks,
-    bounded_as_phasor: tuple[bool, bool, bool],
-    groups: Sequence[RowGroup],
-    rows: Sequence[Row],
-    scale: Scale,
-) -> list[int | None]:
+def group_room(available: OpenTicks, bounded_as_phasor: tuple[bool, bool, bool], units: Units) -> list[int | None]:
     """Per group the whole units that fit: the smallest of its rows; None where none of them is limited."""
-    found = row_rooms(available, bounded_as_phasor, groups, rows, scale)
-    return [min((units for row in group.rows if (units := found[row]) is not None), default=None) for group in groups]
+    found = row_rooms(available, bounded_as_phasor, units)
+    return [min((fit for row in group.rows if (fit := found[row]) is not None), default=None) for group in units.groups]
 
 
-def row_rooms(
-    available: OpenTicks,
-    bounded_as_phasor: tuple[bool, bool, bool],
-    groups: Sequence[RowGroup],
-    rows: Sequence[Row],
-    scale: Scale,
-) -> list[int | None]:
+def row_rooms(available: OpenTicks, bounded_as_phasor: tuple[bool, bool, bool], units: Units) -> list[int | None]:
     """Per row the whole units of its group that fit; None where it is not limited. Exact."""
-    units = _Units(groups=groups, rows=rows, scale=scale)
-    return [units.whole(available, row, bounded_as_phasor) for row in range(len(rows))]
+    return [units.whole(available, row, bounded_as_phasor) for row in range(len(units.line))]
 
 
 def room_limbs(room: Sequence[int | None], frame: "Frame") -> Ints:
@@ -251,8 +252,8 @@ def build_frame(
         scale,
     )
     phasor = _phasor_lines(inner_parent, leaf_parent, leaf_class, classes)
-    units = _Units(groups=groups, rows=rows, scale=scale)
-    figures = _figures(limits, base, phasor, units)
+    units = _units(groups, rows, scale)
+    figures = _figures(limits, base, phasor, scale, units)
     limbs, bits = _limbs_needed(most, leaf_class, units, figures)
     weight = np.array(
         [[to_limbs(group.weights[k], limbs, bits) for group in groups] for k in range(len(classes))], dtype=np.int64
@@ -261,7 +262,6 @@ def build_frame(
     weight_float = np.array(
         [[group.weights[k] / heaviest[g] for g, group in enumerate(groups)] for k in range(len(classes))]
     ).reshape(len(classes), len(groups))
-    per_unit = [units.per_base(row) for row in range(len(rows))]
     return Frame(
         scale=scale,
         nodes=np.array(inner, dtype=np.int32),
@@ -279,16 +279,17 @@ def build_frame(
         base=base,
         has_own_base=has_own,
         bounded_as_phasor=phasor,
+        units=units,
         bits=bits,
         room=_as_limbs([figure.room for figure in figures], len(groups), limbs, bits),
         limit=_as_limbs([figure.limit for figure in figures], len(rows), limbs, bits),
         cap=_as_limbs([figure.cap for figure in figures], len(rows), limbs, bits),
         most_base=np.array([figure.most_base for figure in figures], dtype=np.int64).reshape(len(inner), len(rows)),
-        per_unit=np.array([to_limbs(value, limbs, bits) for value in per_unit], dtype=np.int64).reshape(
+        per_unit=np.array([to_limbs(value, limbs, bits) for value in units.per_base], dtype=np.int64).reshape(
             len(rows), limbs
         ),
-        row_line=np.array([units.line(row) for row in range(len(rows))], dtype=np.int32),
-        row_group=np.array([units.group_of.get(row, -1) for row in range(len(rows))], dtype=np.int32),
+        row_line=np.array(units.line, dtype=np.int32),
+        row_group=np.array(units.group, dtype=np.int32),
         weight=weight,
         weight_float=weight_float,
         unit=np.array([1.0 / value for value in heaviest]),
@@ -362,7 +363,7 @@ def _phasor_lines(
 def _limbs_needed(
     most: Ints,
     leaf_class: Indices,
-    units: _Units,
+    units: Units,
     figures: Sequence[_Figures],
 ) -> tuple[int, int]:
     """Limbs and their bits: enough for everything that may ever flow, and more."""
@@ -373,7 +374,7 @@ def _limbs_needed(
         largest = max(largest, value)
     flow = max((sum(group.weights[k] * value for k, value in sums.items()) for group in units.groups), default=0)
     factors = [weight for group in units.groups for weight in group.weights]
-    factors += [units.per_base(row) for row in range(len(units.rows))]
+    factors += units.per_base
     factor = max(factors, default=1)
     limit = 0
     for figure in {id(figure): figure for figure in figures}.values():

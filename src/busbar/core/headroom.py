@@ -48,7 +48,7 @@ def headroom(projection: Projection, found: Rooms, inner: int) -> Headroom:
         return found.lifted[inner]
     frame = projection.frame
     limits, envelope, is_safe = frame.limits[inner], found.envelopes.get(inner, NO_LIMIT), inner in found.safe
-    row = [int(value) * frame.scale.per_unit(line) for line, value in enumerate(found.base[inner])]
+    row = [value * frame.scale.per_unit(line) for line, value in enumerate(found.base[inner].tolist())]
     if is_safe:
         # The assumed load is exact here; the nodes above carry it rounded up.
         assumed = assumed_base(limits, frame.scale, len(projection.phases[frame.nodes[inner]]))

@@ -187,16 +187,25 @@ def observe(state: MeterState, reading: Reading, bounds: Plausible, rules: Meter
     # A meter that goes on speaking in a wrong unit is held against what it said before that, however long ago.
     last = None if reading.taken_s - state.heard_s > rules.silent_s else state.good
     is_thousandth = last is not None and _is_thousandth(reading, last, bounds, goes_on=state.is_thousandth)
-    state = replace(state, heard_s=max(state.heard_s, reading.taken_s), is_thousandth=is_thousandth)
+    heard_s = max(state.heard_s, reading.taken_s)
     if is_thousandth or is_absurd(reading, bounds):
         lately |= 1
-        state = replace(state, absurd_lately=lately, dropped=state.dropped + 1, good_in_a_row=0)
+        state = replace(
+            state,
+            heard_s=heard_s,
+            is_thousandth=is_thousandth,
+            absurd_lately=lately,
+            dropped=state.dropped + 1,
+            good_in_a_row=0,
+        )
         if lately.bit_count() >= rules.absurd_samples:
             state = _made_safe(state, Cause.ABSURD, reading.received_s)
         return state
     is_fresh = reading.received_s - reading.taken_s <= rules.stale_s
     state = replace(
         state,
+        heard_s=heard_s,
+        is_thousandth=is_thousandth,
         good=reading,
         good_in_a_row=state.good_in_a_row + 1 if is_fresh else 0,
         absurd_lately=lately,

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
+from functools import cached_property
+from math import lcm
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,15 @@ class NodeKind(StrEnum):
     CIRCUIT = "CIRCUIT"
     CHARGE_POINT = "CHARGE_POINT"
     CONNECTOR = "CONNECTOR"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WholeWeights:
+    """A row's weights as whole numbers, which are many times as cheap to count with as fractions."""
+
+    of_class: tuple[int, ...]
+    """Per load class: its weight times `scale`."""
+    scale: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +97,16 @@ class Projection:
     first_connector: Indices
     """[n + 1] a leaf's connectors are first_connector[leaf] up to, not including, first_connector[leaf + 1], counted
     as leaves of `connectors`."""
+
+    @cached_property
+    def whole_weights(self) -> tuple[WholeWeights, ...]:
+        """Per row: `weights` again, exactly."""
+        found = []
+        for weights in self.weights:
+            scale = lcm(*(weight.denominator for weight in weights))
+            of_class = tuple(weight.numerator * (scale // weight.denominator) for weight in weights)
+            found.append(WholeWeights(of_class=of_class, scale=scale))
+        return tuple(found)
 
     @property
     def connectors(self) -> "Projection":

@@ -110,5 +110,5 @@ def _lifted(ticks: OpenTicks, inner: int, more: Mapping[tuple[int, int], int | N
 
 def _room(projection: Projection, here: Headroom, inner: int) -> Ints:
     frame = projection.frame
-    room = group_room(here.available, frame.bounded_as_phasor[inner], projection.groups, projection.rows, frame.scale)
+    room = group_room(here.available, frame.bounded_as_phasor[inner], frame.units)
     return room_limbs(room, frame)

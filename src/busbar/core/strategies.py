@@ -143,11 +143,8 @@ def turn_order(snapshot: Snapshot) -> Indices:
     waiting = np.where(known, snapshot.waiting_for_s, 0.0)
     latest_stop = np.nanmin(snapshot.stopped_ago_s) if np.isfinite(snapshot.stopped_ago_s).any() else np.inf
     charging_for = np.where(np.isnan(snapshot.charging_for_s), latest_stop, snapshot.charging_for_s)
-    group = np.select(
-        [snapshot.charging & (charging_for < TURN_S), turn_due(snapshot), snapshot.charging],
-        [0, 1, 2],
-        default=3,
-    )
+    is_due = turn_due(snapshot)
+    group = np.where(snapshot.charging, np.where(charging_for < TURN_S, 0, 2), np.where(is_due, 1, 3))
     # Among those in a turn or just past one the youngest turn goes on; among those waiting the longest wait is served.
     within = np.where(snapshot.charging, np.minimum(charging_for, 1e12), -waiting)
     return np.lexsort((latest_last, within, group)).astype(np.int32)

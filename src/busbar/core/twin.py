@@ -78,13 +78,14 @@ class _Room:
         """(node, row) -> what is available, where it is limited."""
         columns: list[list[tuple[int, int]]] = [[] for _ in projection.classes]
         """Per load class: (row, what one unit of setpoint puts there)."""
-        for row, weights in enumerate(projection.weights):
+        for row, weights in enumerate(projection.whole_weights):
             limits = {node: limit for node, rows in enumerate(available) if (limit := rows[row]) is not None}
-            unit = lcm(*(value.denominator for value in (*weights, *limits.values())))
-            self.limit.update({(node, row): int(limit * unit) for node, limit in limits.items()})
-            for load, weight in enumerate(weights):
+            unit = lcm(weights.scale, *{limit.denominator for limit in limits.values()})
+            for node, limit in limits.items():
+                self.limit[node, row] = limit.numerator * (unit // limit.denominator)
+            for load, weight in enumerate(weights.of_class):
                 if weight > 0:
-                    columns[load].append((row, int(weight * unit)))
+                    columns[load].append((row, weight * (unit // weights.scale)))
         self.puts: list[list[tuple[tuple[int, int], int]]] = []
         """Per leaf: (node, row) and what one unit of setpoint puts there, for every limited row on its path."""
         for leaf, load in zip(projection.leaf_node.tolist(), projection.leaf_class.tolist(), strict=True):
@@ -105,8 +106,9 @@ class _Room:
     def take(self, leaf: int, amount: Exact) -> None:
         """Take it from every row along the leaf's path."""
         if amount:
+            exact = amount.numerator if amount.denominator == 1 else amount
             for place, weight in self.puts[leaf]:
-                self.left[place] -= weight * amount
+                self.left[place] -= weight * exact
 
 
 def twin_balance(

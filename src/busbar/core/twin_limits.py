@@ -4,10 +4,12 @@ Shares no code with `limits`, `frame` and `rooms`. This is design sections 3 and
 """
 
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 
 from busbar.core.depot import ChargePoint, Circuit, Connector, CurrentKind, Depot
 from busbar.core.projection import Projection
+from busbar.core.rows import Row
 from busbar.core.snapshot import Mode, Snapshot
 from busbar.core.units import PHASES, SQRT3, ActivePower, Amount, ApparentPower, Current, Phase
 
@@ -27,7 +29,8 @@ def twin_available(projection: Projection, snapshot: Snapshot) -> list[list[Exac
     A connector's own rating caps its request and limits no row. Nodes that are alike share their list.
     """
     base = twin_base_loads(projection, snapshot)
-    phasor = _lines_bounded_as_phasor(projection)
+    phasor, lines = _lines_bounded_as_phasor(projection), [_line_of(row) for row in projection.rows]
+    voltages_v: list[int] = projection.voltage_v.tolist()
     unlimited: list[Exact | None] = [None] * len(projection.rows)
     alike: dict[tuple[object, ...], list[Exact | None]] = {}
     available = []
@@ -37,15 +40,16 @@ def twin_available(projection: Projection, snapshot: Snapshot) -> list[list[Exac
             continue
         if not isinstance(subject, ChargePoint) or projection.node_ids[node] in snapshot.envelopes:
             four = _available(projection, snapshot, node, base[node])
-            available.append(_all_rows(projection, four, phasor[node]))
+            available.append(_all_rows(projection, four, lines, phasor[node]))
             continue
         # There are thousands of them and a few kinds; nothing but this makes their limits differ.
         kind = (
             *(subject.current, subject.max_rating, subject.efficiency_permille),
-            *(int(projection.voltage_v[node]), projection.phases[node], phasor[node]),
+            *(voltages_v[node], projection.phases[node], phasor[node]),
         )
         if kind not in alike:
-            alike[kind] = _all_rows(projection, _available(projection, snapshot, node, base[node]), phasor[node])
+            four = _available(projection, snapshot, node, base[node])
+            alike[kind] = _all_rows(projection, four, lines, phasor[node])
         available.append(alike[kind])
     return available
 
@@ -56,11 +60,12 @@ def twin_base_loads(projection: Projection, snapshot: Snapshot) -> list[Load]:
     base = [NOTHING] * len(projection.subjects)
     below = [NOTHING] * len(projection.subjects)
     idle_w = [0] * len(projection.subjects)
+    parents: list[int] = projection.parent.tolist()
     for node in reversed(range(len(projection.subjects))):
         subject = projection.subjects[node]
         if isinstance(subject, Connector):
             continue
-        parent = int(projection.parent[node])
+        parent = parents[node]
         if isinstance(subject, ChargePoint):
             # What a charge point draws by itself is its circuit's to carry.
             idle_w[parent] += subject.idle_load_w if subject.in_service else 0
@@ -139,21 +144,32 @@ def _stored(projection: Projection, node: int) -> tuple[Limit, Limit, Limit]:
 
 
 def _limit(amount: Amount | None, depot: Depot, voltage_v: int, phases: tuple[Phase, ...]) -> Limit:
-    """Section 3: A cap each phase, referred; kVA each phase at 3 S / (n sqrt 3 V); kW the total."""
+    return OPEN if amount is None else _rows_of_limit(amount, depot.voltage_v, voltage_v, phases)
+
+
+@lru_cache(maxsize=1024)
+def _rows_of_limit(amount: Amount, nominal_v: int, voltage_v: int, phases: tuple[Phase, ...]) -> Limit:
+    """Section 3: A cap each phase, referred; kVA each phase at 3 S / (n sqrt 3 V); kW the total.
+
+    The same few limits are stored from cycle to cycle.
+    """
     match amount:
-        case None:
-            return OPEN
         case ActivePower(w=w):
             return (None, None, None, w)
         case ApparentPower(va=va):
-            line = _apparent_ma(va, depot, phases)
+            line = _apparent_ma(va, nominal_v, phases)
             return (*(line if phase in phases else None for phase in PHASES), None)  # type: ignore[return-value]
         case Current():
             lines = (
-                None if ma is None or phase not in phases else Fraction(ma * voltage_v, depot.voltage_v)
+                None if ma is None or phase not in phases else _exact(ma * voltage_v, nominal_v)
                 for phase, ma in zip(PHASES, amount.per_phase_ma(), strict=True)
             )
             return (*lines, None)  # type: ignore[return-value]
+
+
+def _exact(numerator: int, denominator: int) -> Exact:
+    whole, rest = divmod(numerator, denominator)
+    return Fraction(numerator, denominator) if rest else whole
 
 
 def _load(amount: Amount, depot: Depot, voltage_v: int, phases: tuple[Phase, ...]) -> Load:
@@ -162,7 +178,7 @@ def _load(amount: Amount, depot: Depot, voltage_v: int, phases: tuple[Phase, ...
         case ActivePower(w=w):
             ma, total = _ma_of_watts(max(0, w), depot, phases), w
         case ApparentPower(va=va):
-            ma, total = _apparent_ma(max(0, va), depot, phases), va
+            ma, total = _apparent_ma(max(0, va), depot.voltage_v, phases), va
         case Current():
             lines = [limit or 0 for limit in _limit(amount, depot, voltage_v, phases)[:3]]
             return (lines[0], lines[1], lines[2], _watts_of_lines(lines, depot))
@@ -170,8 +186,8 @@ def _load(amount: Amount, depot: Depot, voltage_v: int, phases: tuple[Phase, ...
     return (lines[0], lines[1], lines[2], total)
 
 
-def _apparent_ma(va: int, depot: Depot, phases: tuple[Phase, ...]) -> Exact:
-    return 3 * 1000 * va / (len(phases) * SQRT3 * depot.voltage_v)
+def _apparent_ma(va: int, nominal_v: int, phases: tuple[Phase, ...]) -> Exact:
+    return 3 * 1000 * va / (len(phases) * SQRT3 * nominal_v)
 
 
 def _ma_of_watts(w: Exact, depot: Depot, phases: tuple[Phase, ...]) -> Exact:
@@ -205,13 +221,14 @@ def _lines_bounded_as_phasor(projection: Projection) -> list[tuple[bool, bool, b
         return [(False, False, False)] * len(projection.node_ids)
     sharing = [[0, 0, 0] for _ in projection.node_ids]
     line_to_line = [[False, False, False] for _ in projection.node_ids]
-    for node, load in zip(projection.leaf_node, projection.leaf_class, strict=True):
+    for node, load in zip(projection.leaf_node.tolist(), projection.leaf_class.tolist(), strict=True):
         found = projection.classes[load]
         sharing[node] = [int(phase in found.phases) for phase in PHASES]
         is_turned = found.line_to_line or found.turned_deg > 0
         line_to_line[node] = [is_turned and phase in found.phases for phase in PHASES]
+    parents: list[int] = projection.parent.tolist()
     for node in range(len(sharing) - 1, 0, -1):
-        parent = projection.parent[node]
+        parent = parents[node]
         for line in range(3):
             sharing[parent][line] += sharing[node][line]
             line_to_line[parent][line] |= line_to_line[node][line]
@@ -219,14 +236,20 @@ def _lines_bounded_as_phasor(projection: Projection) -> list[tuple[bool, bool, b
     return [(l1, l2, l3) for l1, l2, l3 in bounded]
 
 
-def _all_rows(projection: Projection, four: Limit, phasor: tuple[bool, bool, bool]) -> list[Exact | None]:
+def _line_of(row: Row) -> int:
+    """Which of the four rows a row belongs to."""
+    return 3 if row.label == "total" else PHASES.index(Phase(row.label))
+
+
+def _all_rows(
+    projection: Projection, four: Limit, lines: list[int], phasor: tuple[bool, bool, bool]
+) -> list[Exact | None]:
     """The four rows, and the directions: limited only where a line is bounded as phasor, the plain line where not.
 
     Only directions lie inside the circle by a factor (`rows.Row.shrink`).
     """
     found: list[Exact | None] = []
-    for row in projection.rows:
-        line = 3 if row.label == "total" else PHASES.index(Phase(row.label))
+    for row, line in zip(projection.rows, lines, strict=True):
         limit = four[line]
         applies = line == 3 or phasor[line] == (row.direction_deg is not None)
         if limit is None or not applies:
@@ -237,7 +260,10 @@ def _all_rows(projection: Projection, four: Limit, phasor: tuple[bool, bool, boo
 
 
 def _least(*limits: Limit) -> Limit:
-    found = [min((value for value in row if value is not None), default=None) for row in zip(*limits, strict=True)]
+    given = [limit for limit in limits if limit is not OPEN]
+    if len(given) == 1:
+        return given[0]
+    found = [min((value for value in row if value is not None), default=None) for row in zip(OPEN, *given, strict=True)]
     return (found[0], found[1], found[2], found[3])
 
 

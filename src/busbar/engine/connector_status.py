@@ -140,7 +140,7 @@ def first_binding(
 
     @cache
     def whole_rooms(available: OpenTicks, bounded_as_phasor: tuple[bool, bool, bool]) -> list[int | None]:
-        return row_rooms(available, bounded_as_phasor, projection.groups, projection.rows, frame.scale)
+        return row_rooms(available, bounded_as_phasor, frame.units)
 
     @cache
     def here(node: int) -> tuple[int, Headroom]:

@@ -1,15 +1,12 @@
 """Node states for the record, without the figures that `describe.node_figures` works out for people to read."""
 
-from dataclasses import dataclass
-from math import lcm
-
 import numpy as np
 
 from busbar.core.allocation import Allocation, Stop
 from busbar.core.describe import NodeState
 from busbar.core.flows import ByClass, load_on_row, loads, sums_by_class
 from busbar.core.limits import NO_LIMIT, OpenTicks, flow_limit
-from busbar.core.projection import Projection
+from busbar.core.projection import Projection, WholeWeights
 from busbar.core.rooms import Rooms, headroom
 from busbar.core.units import PHASES
 
@@ -19,7 +16,8 @@ def node_states(projection: Projection, allocation: Allocation, found: Rooms) ->
     holding = set(allocation.bound_node[allocation.stopped_by == Stop.ROW].tolist())
     reserved = sums_by_class(projection, allocation.reserved)
     states: dict[str, NodeState] = {}
-    per_row = [_whole_weights(projection, row) for row in range(len(PHASES) + 1)]
+    scale = projection.frame.scale
+    per_row = [(projection.whole_weights[row], scale.per_unit(row)) for row in range(len(PHASES) + 1)]
     as_phasor, base = [any(lines) for lines in projection.frame.bounded_as_phasor], found.base.tolist()
     for inner, node in enumerate(projection.frame.nodes.tolist()):
         if as_phasor[inner] or inner in found.safe or inner in found.lifted:
@@ -42,31 +40,16 @@ def node_states(projection: Projection, allocation: Allocation, found: Rooms) ->
     return {node_id: state.value for node_id, state in sorted(states.items())}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Weights:
-    """What each load class puts on a row, as whole numbers: ticks times `scale`, per unit of its value."""
+def _is_over(limit: OpenTicks, base: list[int], reserved: ByClass, per_row: list[tuple[WholeWeights, int]]) -> bool:
+    """Whether more flows than may: base load (whole mA and W) and reservations together. Exact.
 
-    of_class: tuple[int, ...]
-    scale: int
-    per_unit: int
-    """Ticks per mA or W."""
-
-
-def _whole_weights(projection: Projection, row: int) -> _Weights:
-    weights, per_unit = projection.weights[row], projection.frame.scale.per_unit(row)
-    scale = lcm(1, *(weight.denominator for weight in weights))
-    return _Weights(
-        of_class=tuple(int(weight * scale) * per_unit for weight in weights), scale=scale, per_unit=per_unit
-    )
-
-
-def _is_over(limit: OpenTicks, base: list[int], reserved: ByClass, per_row: list[_Weights]) -> bool:
-    """Whether more flows than may: base load (whole mA and W) and reservations together. Exact."""
-    for most, load, weights in zip(limit, base, per_row, strict=True):
+    `per_row`: weights, and ticks per mA or W.
+    """
+    for most, load, (weights, per_unit) in zip(limit, base, per_row, strict=True):
         if most is None:
             continue
         flow = sum(weights.of_class[each] * value for each, value in reserved.items())
-        if flow > (most - load * weights.per_unit) * weights.scale:
+        if flow * per_unit > (most - load * per_unit) * weights.scale:
             return True
     return False
 

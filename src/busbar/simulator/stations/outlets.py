@@ -151,6 +151,10 @@ def advance(
     speed: float,
 ) -> None:
     """Move the outlets on. Batteries fill `speed` times as fast as the clock runs."""
+    if not any(outlet.draw or outlet.transaction is not None for outlet in outlets):
+        # Nothing moves on.
+        _targets(outlets, limits_at(to_s))
+        return
     at_s = from_s
     while True:
         limits = limits_at(at_s)
@@ -162,8 +166,11 @@ def advance(
             step_s = min(step_s, max(_SHORTEST_S, _longest_step_s(outlet, target, speed)))
         step_s = min(step_s, to_s - at_s)
         # Down first: what all may draw together is kept to on the way, too.
-        for outlet, target in sorted(zip(outlets, targets, strict=True), key=lambda pair: pair[1] > pair[0].draw):
-            left = limits.together - sum(each.draw for each in outlets)
+        moves = list(zip(outlets, targets, strict=True))
+        if len(moves) > 1:
+            moves.sort(key=lambda move: move[1] > move[0].draw)
+        for outlet, target in moves:
+            left = limits.together - sum([each.draw for each in outlets])
             within = min(target, outlet.draw + max(0.0, left))
             _move(outlet, within, step_s, ramp_s=ramp_s, speed=speed)
         # Adding a very short step to a large number may change nothing.

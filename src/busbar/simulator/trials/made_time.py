@@ -52,6 +52,7 @@ class MadeClock:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, start: datetime) -> None:
         self._loop, self._start = loop, start.astimezone(UTC)
+        self._start_s = self._start.timestamp()
         self.ahead_s = 0.0
         """How far the wall clock is ahead of the true time."""
 
@@ -79,4 +80,4 @@ class MadeClock:
     @property
     def true_s(self) -> float:
         """The true time, POSIX."""
-        return self._start.timestamp() + self.passed_s
+        return self._start_s + self.passed_s

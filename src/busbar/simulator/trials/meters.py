@@ -86,9 +86,12 @@ def meters_of(projection: Projection, random: Random) -> Mapping[str, Meter]:
 
 
 def _shown(flow: Flow, inner: int, turn: float) -> Shown:
-    signs = np.where(flow.line_ma[inner].real < 0, -1.0, 1.0)
-    lines = np.rint(np.abs(flow.line_ma[inner]) * signs * turn)
-    return Shown(phases_ma=(int(lines[0]), int(lines[1]), int(lines[2])), power_w=round(float(flow.total_w[inner])))
+    line_ma = flow.line_ma[inner]
+    one, two, three = (
+        round(length * (-1.0 if real < 0 else 1.0) * turn)
+        for length, real in zip(np.abs(line_ma).tolist(), line_ma.real.tolist(), strict=True)
+    )
+    return Shown(phases_ma=(one, two, three), power_w=round(float(flow.total_w[inner])))
 
 
 def _times(shown: Shown, by: float) -> Shown:

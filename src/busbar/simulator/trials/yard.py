@@ -125,7 +125,8 @@ class Yard:
         self._base_loads = BaseLoads(scenario, self.projection, seed)
         self.more_base: dict[int, tuple[str, Amount]] = {}
         """What faults add to the base load, by their numbers."""
-        self._base: BaseLoad | None = None
+        self._base: tuple[BaseLoad, Ints] | None = None
+        """And the same in whole rows."""
         self._base_until_s = -1
         self._base_every_s = scenario.cycle_s
         self._limits: dict[tuple[object, ...], Ints] = {}
@@ -151,7 +152,7 @@ class Yard:
         """What is true now. `depot`, as of its `revision`, and `envelopes`: what is stored decides what may flow."""
         draw, told = self._draws()
         charging = self._added_up(draw)
-        base = self._base_at(at_s)
+        base, base_rows = self._base_at(at_s)
         flow = Flow(
             line_ma=charging.line_ma + base.flow.line_ma,
             total_w=charging.total_w + base.flow.total_w,
@@ -163,7 +164,7 @@ class Yard:
             told=told,
             flow=flow,
             flow_rows=whole_flow(flow),
-            base_rows=whole_flow(base.flow),
+            base_rows=base_rows,
             limit=self._limit(depot, revision, envelopes),
         )
 
@@ -211,12 +212,13 @@ class Yard:
             known = self._told[leaf] = _Told(charger.profiles, transaction, until_s, limit)
         return known.limit
 
-    def _base_at(self, at_s: int) -> BaseLoad:
+    def _base_at(self, at_s: int) -> tuple[BaseLoad, Ints]:
         if self._base is None or at_s >= self._base_until_s:
             more: dict[str, list[Amount]] = {}
             for circuit, amount in self.more_base.values():
                 more.setdefault(circuit, []).append(amount)
-            self._base = self._base_loads.at(at_s, more)
+            base = self._base_loads.at(at_s, more)
+            self._base = base, whole_flow(base.flow)
             self._base_until_s = (at_s // self._base_every_s + 1) * self._base_every_s
         return self._base
 

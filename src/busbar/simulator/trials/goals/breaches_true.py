@@ -22,12 +22,11 @@ from datetime import datetime
 
 import numpy as np
 
-from busbar.core.depot import Circuit
 from busbar.core.snapshot import Bools
 from busbar.engine.breach_record import BreachRecord
 from busbar.engine.moment import Moment
 from busbar.simulator.fault import FaultKind
-from busbar.simulator.trail import Trail
+from busbar.simulator.trail import Ints, Trail
 from busbar.simulator.trials.goals.can_be_seen import CanBeSeen, first_below
 from busbar.simulator.trials.meters import EVERY_S
 from busbar.simulator.trials.trial import Goal, Trial, Violation
@@ -70,14 +69,20 @@ class BreachesTrue(Goal):
         self._reasons = {"": 0}
         self._wrong_s: dict[str, int] = {}
         """Subject -> until when it is excused."""
-        self._first: tuple[tuple[int, ...], ...] = ()
+        self._unmeasured_of: tuple[Ints, list[bool]] | None = None
+        """Base load, and [M] whether there is some that nobody measures."""
+        self._names: list[set[str]] = []
+        """[M] the ids of whatever is the first seen below each inner node."""
 
     # Once a second
 
     def looked(self, trial: Trial, sight: Sight) -> Iterable[Violation]:
         """Take down what Busbar can know."""
         self._ahead.append(trial.clock.ahead_s)
-        projection, at_s = trial.yard.projection, sight.at_s
+        if self._seen_of is None:
+            self._seen_of = CanBeSeen(trial)
+            self._names = _names_below(trial)
+        at_s = sight.at_s
         for unit_id, unit in trial.yard.units.items():
             if _is_unheard(unit):
                 self._wrong_s[unit_id] = at_s + AFTER_S
@@ -87,39 +92,38 @@ class BreachesTrue(Goal):
         if trial.in_force_kinds() & frozenset(_STORE):
             self._wrong_s["store"] = at_s + AFTER_S
         everywhere = self._everywhere(trial, sight)
-        exported = np.any(sight.flow.line_ma.real < 0, axis=1).tolist()
-        why = []
-        for inner, node in enumerate(projection.frame.nodes.tolist()):
-            subject = projection.subjects[node]
-            if everywhere:
-                why.append(everywhere)
-            elif exported[inner]:
-                why.append("exports")
-            elif isinstance(subject, Circuit) and subject.meter:
-                why.append("meter" if self._is_excused(subject.id, at_s) else "")
-            else:
-                why.append(self._below(trial, sight, inner, node))
+        why = [everywhere] * len(self._names) if everywhere else self._why_not(trial, sight, self._seen_of)
         self._why += bytes(self._reasons.setdefault(each, len(self._reasons)) for each in why)
-        if self._seen_of is None:
-            self._seen_of = CanBeSeen(trial)
         self._seen_of.add(sight)
         return ()
+
+    def _why_not(self, trial: Trial, sight: Sight, seen_of: CanBeSeen) -> list[str]:
+        """[M] why Busbar cannot know what flows there; empty: it can."""
+        excused = {subject for subject, until_s in self._wrong_s.items() if until_s >= sight.at_s}
+        exported: Bools = np.any(sight.flow.line_ma.real < 0, axis=1)
+        if self._unmeasured_of is None or self._unmeasured_of[0] is not sight.base_rows:
+            unmeasured: Bools = np.any(sight.base_rows > 1.001 * seen_of.added_up(sight.base_rows) + 100, axis=1)
+            self._unmeasured_of = sight.base_rows, unmeasured.tolist()
+        why = []
+        for names, is_metered, exports, is_more in zip(
+            self._names, seen_of.metered, exported.tolist(), self._unmeasured_of[1], strict=True
+        ):
+            is_excused = not names.isdisjoint(excused)
+            if exports:
+                why.append("exports")
+            elif is_metered:
+                why.append("meter" if is_excused else "")
+            elif is_excused:
+                why.append("meter or charge point below")
+            else:
+                why.append("base load that nobody measures" if is_more else "")
+        return why
 
     def _everywhere(self, trial: Trial, sight: Sight) -> str:
         process = trial.process
         if process is None or sight.now_s - process.began_s < AFTER_S:
             return "process"
         return "store" if self._is_excused("store", sight.at_s) else ""
-
-    def _below(self, trial: Trial, sight: Sight, inner: int, node: int) -> str:
-        self._first = self._first or first_below(trial.yard.projection)
-        first = self._first[inner]
-        ids, nodes = trial.yard.projection.node_ids, trial.yard.projection.frame.nodes
-        names = {ids[int(nodes[each])] for each in first}
-        if any(self._is_excused(name, sight.at_s) for name in names):
-            return "meter or charge point below"
-        seen = sum((sight.base_rows[each] for each in first), np.zeros(4))
-        return "base load that nobody measures" if (sight.base_rows[inner] > 1.001 * seen + 100).any() else ""
 
     def _is_excused(self, subject: str, at_s: int) -> bool:
         return self._wrong_s.get(subject, -1) >= at_s
@@ -265,6 +269,12 @@ class _Truth:
         for one, other in _runs(is_above):
             if other - one >= lag_s:
                 yield from_s + one, from_s + other
+
+
+def _names_below(trial: Trial) -> list[set[str]]:
+    projection = trial.yard.projection
+    ids, nodes = projection.node_ids, projection.frame.nodes.tolist()
+    return [{ids[nodes[each]] for each in first} for first in first_below(projection)]
 
 
 def _is_unheard(unit: Unit) -> bool:

@@ -1,7 +1,7 @@
 """What Busbar can have seen of the flows, second by second, at the least and at the most: kept in two bytes for every
 second and node, so that a day of it fits."""
 
-from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ from busbar.core.depot import ChargePoint, Circuit
 from busbar.core.projection import Projection
 from busbar.core.snapshot import Bools
 from busbar.simulator.physics import NO_LIMIT
-from busbar.simulator.trail import Floats
+from busbar.simulator.trail import Floats, Ints
 from busbar.simulator.trials.trial import Trial
 from busbar.simulator.trials.yard import Sight
 
@@ -21,6 +21,29 @@ CLEARLY = 1.03
 """Times the tolerance: clearly more than that."""
 LOWEST, HIGHEST = 0.95, 1.05
 _OVER, _WITHIN, _ABOVE, _MAY_BE_OVER = range(4)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Bounds:
+    """[M, 4] each: what is held against flows as long as limits are what they are."""
+
+    limit: Ints
+    over: Floats
+    within: Floats
+    above: Floats
+    may_be_over: Floats
+
+
+def _bounds(limits: Ints) -> _Bounds:
+    limit = np.where(limits == NO_LIMIT, np.inf, limits.astype(float))
+    tolerance = np.where(np.isinf(limit), 0.0, np.maximum(TOLERANCE * limit, LEAST))
+    return _Bounds(
+        limit=limits,
+        over=limit + CLEARLY * tolerance + 10,
+        within=limit - 10,
+        above=limit + 10,
+        may_be_over=limit + tolerance / CLEARLY - 10,
+    )
 
 
 class CanBeSeen:
@@ -35,39 +58,45 @@ class CanBeSeen:
         count = len(projection.frame.nodes)
         self.slow = np.zeros(count, dtype=np.bool_)
         """[M] It has no meter."""
+        self.metered: list[bool] = []
+        """[M] It is a circuit with a meter."""
         self._adds = np.zeros((count, count))
         """[M, M] Whose flows are added up for each."""
         for inner, first in enumerate(first_below(projection)):
-            self.slow[inner] = list(first) != [inner] or _is_charge_point(projection, inner)
+            is_itself = list(first) == [inner]
+            self.metered.append(is_itself and not _is_charge_point(projection, inner))
+            self.slow[inner] = not self.metered[-1]
             self._adds[inner, list(first)] = 1.0
         volts = trial.scenario.voltage_permille / 1000
         self._off = np.array([max(1.0, volts / LOWEST)] * 3 + [max(1.0, HIGHEST / volts)])
-        self._flows: deque[Floats] = deque(maxlen=1 + trial.timing.sample_s + int(trial.timing.cycle_s))
+        self._lately = np.zeros((1 + trial.timing.sample_s + int(trial.timing.cycle_s), count, 4))
+        """[S, M, 4] the flows of so many seconds; the newest takes the place of the oldest."""
+        self._bounds: _Bounds | None = None
         self._bits = np.zeros((trial.scenario.duration_s, count), dtype=np.uint16)
         self._seconds = 0
 
     def add(self, sight: Sight) -> None:
         """One second more."""
         flow = sight.flow_rows.astype(float)
-        self._flows.append(flow)
-        lately = np.stack(self._flows)
+        self._lately[self._seconds % len(self._lately)] = flow
+        lately = self._lately[: self._seconds + 1]
         slow = self.slow[:, None]
-        low = np.where(slow, self._adds @ lately.min(axis=0), flow)
-        high = np.where(slow, self._off * (self._adds @ lately.max(axis=0)), flow)
-        limit = np.where(sight.limit == NO_LIMIT, np.inf, sight.limit.astype(float))
-        tolerance = np.where(np.isinf(limit), 0.0, np.maximum(TOLERANCE * limit, LEAST))
+        low = np.where(slow, self.added_up(lately.min(axis=0)), flow)
+        high = np.where(slow, self._off * self.added_up(lately.max(axis=0)), flow)
         least, most = np.minimum(low, flow), np.maximum(high, flow)
+        bounds = self._bounds
+        if bounds is None or bounds.limit is not sight.limit:
+            bounds = self._bounds = _bounds(sight.limit)
         found = np.concatenate(
-            [
-                least > limit + CLEARLY * tolerance + 10,
-                most <= limit - 10,
-                least > limit + 10,
-                most > limit + tolerance / CLEARLY - 10,
-            ],
-            axis=1,
+            [least > bounds.over, most <= bounds.within, least > bounds.above, most > bounds.may_be_over], axis=1
         )
         self._bits[self._seconds] = np.packbits(found, axis=1).view(">u2")[:, 0]
         self._seconds += 1
+
+    def added_up(self, rows: Ints | Floats) -> Floats:
+        """[M, 4] rows of what is the first seen below each node, added up."""
+        found: Floats = self._adds @ rows
+        return found
 
     @property
     def over(self) -> Bools:

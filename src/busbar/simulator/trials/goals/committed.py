@@ -5,14 +5,13 @@ really have, not against the gate or the ledgers' own sums.
 """
 
 from collections.abc import Iterable
-from fractions import Fraction
 
 from busbar.core.depot import ChargePoint
 from busbar.core.projection import Projection
 from busbar.core.twin_limits import Exact, twin_available
 from busbar.engine.cycle import Cycle
 from busbar.engine.orders import Order, OrderKind
-from busbar.simulator.trail import Ints
+from busbar.simulator.trials.goals.exact_rows import exact_flow
 from busbar.simulator.trials.trial import Goal, Trial, Violation
 from busbar.simulator.trials.yard import Sight, Unit
 
@@ -35,19 +34,19 @@ class CommittedFits(Goal):
         if process is None:
             return
         control = process.loop.control
-        committed = control.dispatch.committed()
         if control.before is None:
             return
+        committed = control.dispatch.committed().tolist()
+        all_told, draw = sight.told.tolist(), sight.draw.tolist()
         for name, unit in trial.yard.units.items():
             if unit.is_odd or unit.has_forgotten:
                 continue
             part = slice(unit.leaves.start, unit.leaves.stop)
             # One connector may draw what another leaves of the unit's rating, which is all that counts above it.
-            told = min(int(sight.told[part].sum()), self._rating(trial, unit))
-            drawn = int(sight.draw[part].sum())
-            most, counted = max(told, drawn), int(committed[part].sum())
+            told = min(sum(all_told[part]), self._rating(trial, unit))
+            most, counted = max(told, sum(draw[part])), sum(committed[part])
             if most > counted + ROUNDED:
-                text = f"{name} draws {sight.draw[part].tolist()}, was told up to {told}, and counts for {counted}"
+                text = f"{name} draws {draw[part]}, was told up to {told}, and counts for {counted}"
                 yield Violation(goal="R1", at_s=sight.at_s, text=text)
 
     def _rating(self, trial: Trial, unit: Unit) -> int:
@@ -74,13 +73,12 @@ class CommittedFits(Goal):
         if cycle is None:
             yield Violation(goal="R1", at_s=at_s, text=f"{order.connector} was raised before any cycle")
             return
-        available = self._available_in(projection, cycle)
+        available, counted = self._available_in(projection, cycle), committed.tolist()
         for node in projection.path(int(projection.leaf_node[leaf])):
             for row, limit in enumerate(available[node]):
                 if not projection.weights[row][int(projection.leaf_class[leaf])]:
                     continue
-                flow = None if limit is None else _flow(projection, node, row, committed)
-                if limit is not None and flow is not None and flow > limit:
+                if limit is not None and (flow := exact_flow(projection, node, row, counted)) > limit:
                     text = (
                         f"{order.connector} was raised to {order.limit}: {projection.node_ids[node]} "
                         f"{projection.rows[row].label} has {float(flow):.0f} committed, {float(limit):.0f} available"
@@ -91,14 +89,6 @@ class CommittedFits(Goal):
         if self._available is None or self._available[0] is not cycle:
             self._available = (cycle, twin_available(projection, cycle.snapshot))
         return self._available[1]
-
-
-def _flow(projection: Projection, node: int, row: int, committed: Ints) -> Fraction:
-    """What connectors below a node may draw together, on one row."""
-    below = slice(int(projection.first_leaf[node]), int(projection.last_leaf[node]))
-    classes = projection.leaf_class[below]
-    sums = (int(committed[below][classes == load].sum()) for load in range(len(projection.classes)))
-    return sum((weight * value for weight, value in zip(projection.weights[row], sums, strict=True)), Fraction(0))
 
 
 def _of_unit(projection: Projection, leaf: int) -> slice:

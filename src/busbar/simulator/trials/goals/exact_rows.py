@@ -31,20 +31,26 @@ class ExactRows:
         projection, more = self.projection, value - self.reserved[leaf]
         if more <= 0:
             return []
-        load = projection.leaf_class[leaf]
+        load = int(projection.leaf_class[leaf])
+        after = [*self.reserved]
+        after[leaf] = value
         return [
             (node, row)
             for node in projection.path(int(projection.leaf_node[leaf]))
-            for row, weights in enumerate(projection.weights)
-            if weights[load] > 0
-            and (limit := self.available[node][row]) is not None
-            and self._flow(node, row) + weights[load] * more > limit
+            for row, limit in enumerate(self.available[node])
+            if limit is not None
+            and projection.weights[row][load] > 0
+            and exact_flow(projection, node, row, after) > limit
         ]
 
-    def _flow(self, node: int, row: int) -> Fraction:
-        projection, weights = self.projection, self.projection.weights[row]
-        below = range(int(projection.first_leaf[node]), int(projection.last_leaf[node]))
-        return sum((weights[projection.leaf_class[leaf]] * self.reserved[leaf] for leaf in below), Fraction(0))
+
+def exact_flow(projection: Projection, node: int, row: int, values: Sequence[int]) -> Fraction:
+    """What values, one per leaf, put on a row of a node."""
+    weights = projection.whole_weights[row]
+    below = slice(int(projection.first_leaf[node]), int(projection.last_leaf[node]))
+    classes = projection.leaf_class[below].tolist()
+    flow = sum(weights.of_class[load] * value for load, value in zip(classes, values[below], strict=True))
+    return Fraction(flow, weights.scale)
 
 
 def exact_rows(projection: Projection, snapshot: Snapshot, allocation: Allocation) -> ExactRows:

@@ -9,7 +9,7 @@
   acknowledged, refused or unanswered that was never sent.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from fractions import Fraction
 from random import Random
@@ -19,6 +19,7 @@ import numpy as np
 from busbar.core.allocation import Allocation, Outcome, Stop
 from busbar.core.describe import Binding
 from busbar.core.explain import ROW_NAMES, Counterfactual, explain_allocation
+from busbar.core.rooms import rooms
 from busbar.core.strategies import STRATEGIES
 from busbar.core.twin import twin_balance
 from busbar.engine.moment import Moment
@@ -71,9 +72,9 @@ class Explanations(Goal):
         if moment.allocation.outcome is Outcome.FAILED:
             return
         less = np.flatnonzero(moment.snapshot.present & (moment.setpoint < moment.snapshot.request)).tolist()
-        for leaf in self._random.sample(less, min(len(less), MOST_CONNECTORS)):
-            for text in untrue(moment, moment.projection.leaf_ids[leaf]):
-                yield Violation(goal="R8", at_s=trial.clock.passed_s, text=f"{text} {at}")
+        some = self._random.sample(less, min(len(less), MOST_CONNECTORS))
+        for text in untrue(moment, [moment.projection.leaf_ids[leaf] for leaf in some]):
+            yield Violation(goal="R8", at_s=trial.clock.passed_s, text=f"{text} {at}")
 
     def _untrue_of_orders(self, trial: Trial, moment: Moment) -> Iterable[str]:
         projection, process = moment.projection, trial.process
@@ -102,26 +103,30 @@ class Explanations(Goal):
                 yield f"{name} is said to be held back ({held}), and holds the {setpoint} that it is meant to have,"
 
 
-def untrue(moment: Moment, connector: str) -> Iterable[str]:
-    """What is not true of what a moment says of a connector: the explanation as the HTTP interface gives it."""
+def untrue(moment: Moment, connectors: Sequence[str]) -> Iterable[str]:
+    """What is not true of what a moment says of connectors: the explanations as the HTTP interface gives them."""
+    if not connectors:
+        return
     shared = moment.shared
     projection = moment.projection if shared is None else shared.projection
     snapshot = moment.snapshot if shared is None else shared.snapshot
     allocation = moment.allocation if shared is None else shared.allocation
     strategy = moment.record.strategy if moment.record.strategy in STRATEGIES else None
-    leaf = projection.leaf_of(connector)
-    # Of a connector that shares within its charge point it says what binds the charge point, which is the leaf.
-    found = explain_allocation(projection, snapshot, allocation, projection.leaf_ids[leaf], strategy=strategy)
-    if allocation.setpoint[leaf] >= snapshot.request[leaf]:
-        return
-    rows = exact_rows(projection, snapshot, allocation)
-    yield from (f"{connector}: {text}" for text in _untrue_bindings(rows, allocation, leaf, found.bindings))
-    if strategy is None or len(projection.leaf_ids) > MOST_LEAVES:
-        return
-    for each in found.counterfactuals:
-        text = _untrue_counterfactual(rows, allocation, leaf, each)
-        if text:
-            yield f"{connector}: {text}"
+    found, rows = rooms(projection, snapshot), exact_rows(projection, snapshot, allocation)
+    for connector in connectors:
+        leaf = projection.leaf_of(connector)
+        # Of a connector that shares within its charge point it says what binds the charge point, which is the leaf.
+        name = projection.leaf_ids[leaf]
+        told = explain_allocation(projection, snapshot, allocation, name, found=found, strategy=strategy)
+        if allocation.setpoint[leaf] >= snapshot.request[leaf]:
+            continue
+        yield from (f"{connector}: {text}" for text in _untrue_bindings(rows, allocation, leaf, told.bindings))
+        if strategy is None or len(projection.leaf_ids) > MOST_LEAVES:
+            continue
+        for each in told.counterfactuals:
+            text = _untrue_counterfactual(rows, allocation, leaf, each)
+            if text:
+                yield f"{connector}: {text}"
 
 
 def _untrue_bindings(exact: ExactRows, allocation: Allocation, leaf: int, named: tuple[Binding, ...]) -> Iterable[str]:

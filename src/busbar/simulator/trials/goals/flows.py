@@ -10,6 +10,7 @@ than is disobeyed by.
 """
 
 from collections.abc import Iterable
+from functools import reduce
 
 import numpy as np
 
@@ -69,6 +70,8 @@ class FlowsFit(Goal):
         """Connectors whose lease was stamped by a wrong clock."""
         self._fallback: Ints = np.zeros(0, dtype=np.int64)
         self._rules = BreachRules()
+        self._tolerated_of: tuple[Ints, Ints] | None = None
+        """Limits, and what may flow under them."""
 
     def ordered(self, trial: Trial, order: Order) -> Iterable[Violation]:
         """Leases that a wrong clock stamped end when they end."""
@@ -84,13 +87,14 @@ class FlowsFit(Goal):
         for name, unit in trial.yard.units.items():
             self._note_reach(name, unit, sight.now_s)
         self._note_changes(trial, sight, disobeyed)
-        over: Bools = sight.flow_rows > sight.limit + self._tolerance(sight.limit)
+        tolerated = self._tolerated(sight.limit)
+        over: Bools = sight.flow_rows > tolerated
         if not over.any():
             return
         self._note_reactions(trial, sight, over)
         floor = sight.base_rows + trial.yard.rows_of(self._floor(trial, sight, disobeyed)) + 2
-        unavoidable = np.maximum(floor, sight.limit + self._tolerance(sight.limit))
-        by_disobedience = sight.limit + self._tolerance(sight.limit) + trial.yard.rows_of(disobeyed) + 2
+        unavoidable = np.maximum(floor, tolerated)
+        by_disobedience = tolerated + trial.yard.rows_of(disobeyed) + 2
         is_told = sight.now_s < self._disobeys_until_s
         most = np.where(is_told, np.maximum(unavoidable, by_disobedience), unavoidable)
         wrong = over & (sight.flow_rows > most) & (sight.now_s >= self._may_until_s)
@@ -120,10 +124,11 @@ class FlowsFit(Goal):
             self._disobeys_until_s = np.zeros(sight.limit.shape)
             self._fallback = trial.yard.projection.fallback
         else:
-            changed = (sight.limit < self._limit) | (sight.base_rows > self._base)
-            self._changed_s = np.where(changed, sight.now_s, self._changed_s)
             until_s = sight.now_s + REACTION_S + LOOK_S
-            self._may_until_s = np.where(changed, until_s, self._may_until_s)
+            if sight.limit is not self._limit or sight.base_rows is not self._base:
+                changed = (sight.limit < self._limit) | (sight.base_rows > self._base)
+                self._changed_s = np.where(changed, sight.now_s, self._changed_s)
+                self._may_until_s = np.where(changed, until_s, self._may_until_s)
             if disobeyed.any() or self._disobeyed.any():
                 seen_s = trial.timing.sample_s + trial.timing.ramp_s
                 news = self._news_of_disobedience(trial, disobeyed, self._disobeyed)
@@ -170,7 +175,7 @@ class FlowsFit(Goal):
 
     def _wait_for_word(self, trial: Trial, sight: Sight, disobeyed: Ints) -> None:
         """Nobody knows what one that is out of reach does, until it is back and has said so."""
-        hidden = any(
+        hidden = disobeyed.any() and any(
             name in self._unheard_s and disobeyed[unit.leaves.start : unit.leaves.stop].any()
             for name, unit in trial.yard.units.items()
         )
@@ -198,7 +203,7 @@ class FlowsFit(Goal):
         """[n] how far each draws above what it was told during the last seconds, which is what its ramp allows."""
         self._told.append(sight.told)
         del self._told[: -int(trial.timing.ramp_s) - 1]
-        rightful = np.max(self._told, axis=0)
+        rightful = reduce(np.maximum, self._told).copy()
         for unit in trial.yard.units.values():
             if unit.has_forgotten or unit.behaviours:
                 # It is held to what it is told now: a ramp is for those who follow.
@@ -223,19 +228,21 @@ class FlowsFit(Goal):
 
     def _note_reach(self, name: str, unit: Unit, now_s: float) -> None:
         """Whether it may not have heard the last order, and since when."""
-        kinds = {fault.kind for fault in unit.link.weather.faults.values()}
-        is_out = not unit.link.is_connected or bool(kinds & _UNHEARD) or unit.refuses
+        is_struck = any(fault.kind in _UNHEARD for fault in unit.link.weather.faults.values())
+        is_out = not unit.link.is_connected or is_struck or unit.refuses
         if is_out:
             since_s = self._unheard_s.get(name, (now_s, now_s))[0]
             self._unheard_s[name] = (since_s, now_s)
         elif name in self._unheard_s and now_s - self._unheard_s[name][1] > OUT_OF_REACH_S:
             del self._unheard_s[name]
 
-    def _tolerance(self, limit: Ints) -> Ints:
-        least = np.array([self._rules.least_ma] * 3 + [self._rules.least_w])
-        share = np.where(limit == NO_LIMIT, 0, limit // 1000 * self._rules.tolerance_permille)
-        found: Ints = np.where(limit == NO_LIMIT, 0, np.maximum(share, least))
-        return found
+    def _tolerated(self, limit: Ints) -> Ints:
+        """Limits and their tolerance, worked out anew where they are others."""
+        if self._tolerated_of is None or self._tolerated_of[0] is not limit:
+            least = np.array([self._rules.least_ma] * 3 + [self._rules.least_w])
+            share = np.where(limit == NO_LIMIT, 0, limit // 1000 * self._rules.tolerance_permille)
+            self._tolerated_of = limit, limit + np.where(limit == NO_LIMIT, 0, np.maximum(share, least))
+        return self._tolerated_of[1]
 
 
 def _lied_lately(trial: Trial, sight: Sight) -> bool:

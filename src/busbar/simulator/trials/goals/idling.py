@@ -14,6 +14,7 @@ does as it is told; the process is a minute old; and for 40 s no vehicle came or
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import ceil
 
 import numpy as np
@@ -48,16 +49,31 @@ _TAKES, _MORE = 0.97, 1.1
 
 @dataclass(frozen=True, kw_only=True)
 class _Optimum:
-    """What the twin gives at one cycle, by connector."""
+    """What the twin gives at one cycle, by connector: worked out where it is compared with, as most are not."""
 
     now_s: float
-    setpoint: Ints
-    """[n]"""
-    per_unit_w: Floats
-    """[n] on the supply side."""
-    names: tuple[str, ...]
-    allowance: Ints
-    """[n] what rounding, and raises not worth sending, may leave."""
+    moment: Moment
+
+    @cached_property
+    def setpoint(self) -> Ints:
+        """[n]"""
+        return np.array(_by_connector(self.moment), dtype=np.int64)
+
+    @property
+    def per_unit_w(self) -> Floats:
+        """[n] on the supply side."""
+        projection = self.moment.projection
+        return np.array([float(projection.weights[TOTAL][load]) for load in projection.leaf_class])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """[n]"""
+        return self.moment.projection.leaf_ids
+
+    @property
+    def allowance(self) -> Ints:
+        """[n] what rounding, and raises not worth sending, may leave."""
+        return np.maximum(self.moment.projection.step, WORTHWHILE)
 
 
 class NotIdle(Goal):
@@ -74,11 +90,11 @@ class NotIdle(Goal):
         """When the process did."""
         self._moment: Moment | None = None
         self._optima: deque[_Optimum] = deque()
-        self._takes_all_s: Ints = np.zeros(0, dtype=np.int64)
+        self._takes_all_s: list[int] = []
         """[n] for how many seconds each has taken all that it asks for, and could take more."""
-        self._waits_s: Ints = np.zeros(0, dtype=np.int64)
+        self._waits_s: list[int] = []
         """[n] for how many calm seconds each has waited."""
-        self._unasked_s: Ints = np.zeros(0, dtype=np.int64)
+        self._unasked_s: list[int] = []
         """[n] for how many seconds each would have charged and was asked for nothing."""
         self._said: set[str] = set()
         self._judged = 0
@@ -119,7 +135,7 @@ class NotIdle(Goal):
         self._moment = moment
         now_s = trial.clock.now_s()
         if self._calm_s(trial, now_s) > -STEADY_S:
-            self._optima.append(_optimum(moment, now_s))
+            self._optima.append(_Optimum(now_s=now_s, moment=moment))
         while self._optima and now_s - self._optima[0].now_s > STEADY_S:
             self._optima.popleft()
         return ()
@@ -196,24 +212,27 @@ class NotIdle(Goal):
     def _see_vehicles(self, trial: Trial, sight: Sight, moment: Moment | None, *, is_calm: bool) -> None:
         n = len(sight.told)
         if len(self._waits_s) != n:
-            self._waits_s, self._takes_all_s, self._unasked_s = (np.zeros(n, dtype=np.int64) for _ in range(3))
-        minimum = trial.yard.projection.minimum
+            self._waits_s, self._takes_all_s, self._unasked_s = ([0] * n for _ in range(3))
+        told, minimum = sight.told.tolist(), trial.yard.projection.minimum.tolist()
+        is_held = [value < max(1, least) for value, least in zip(told, minimum, strict=True)]
+        if not is_calm:
+            self._takes_all_s, self._unasked_s = [0] * n, [0] * n
+            self._waits_s = [
+                waits_s if waits_s and is_held[leaf] and self._wants(trial, leaf) else 0
+                for leaf, waits_s in enumerate(self._waits_s)
+            ]
+            return
+        requests = [0] * n if moment is None else moment.snapshot.request.tolist()
         for leaf, outlet in enumerate(trial.yard.outlets):
-            told = int(sight.told[leaf])
-            if not self._wants(trial, leaf) or told >= max(1, int(minimum[leaf])):
-                self._waits_s[leaf] = 0
-            elif is_calm:
-                self._waits_s[leaf] += 1
-            request = 0 if moment is None else int(moment.snapshot.request[leaf])
+            wants, request = self._wants(trial, leaf), requests[leaf]
             takes_all = (
-                is_calm
-                and outlet is not None
-                and 0 < request <= told
+                outlet is not None
+                and 0 < request <= told[leaf]
                 and outlet.acceptable() > _MORE * request + WORTHWHILE
                 and sight.draw[leaf] >= _TAKES * request
             )
-            is_unasked = is_calm and not request and self._wants(trial, leaf)
-            self._unasked_s[leaf] = self._unasked_s[leaf] + 1 if is_unasked else 0
+            self._waits_s[leaf] = self._waits_s[leaf] + 1 if wants and is_held[leaf] else 0
+            self._unasked_s[leaf] = self._unasked_s[leaf] + 1 if wants and not request else 0
             self._takes_all_s[leaf] = self._takes_all_s[leaf] + 1 if takes_all else 0
 
     def _waiting(self, trial: Trial) -> Iterable[str]:
@@ -223,7 +242,7 @@ class NotIdle(Goal):
         """
         projection, is_by_unit = trial.yard.projection, trial.depot.leaves is Leaves.CHARGE_POINT
         wants = [leaf for leaf in range(len(self._waits_s)) if self._wants(trial, leaf)]
-        for leaf in np.flatnonzero(self._waits_s > TURN_S).tolist():
+        for leaf in (each for each, waits_s in enumerate(self._waits_s) if waits_s > TURN_S):
             turns = 0
             for node in projection.path(int(projection.leaf_node[leaf])):
                 below = [each for each in wants if projection.first_leaf[node] <= each < projection.last_leaf[node]]
@@ -246,17 +265,6 @@ class NotIdle(Goal):
 def _has_forgotten(trial: Trial, unit: Unit) -> bool:
     """With a vehicle: nobody is told anything, and nothing is counted, where none is."""
     return any((outlet := trial.yard.outlets[leaf]) is not None and outlet.vehicle for leaf in unit.has_forgotten)
-
-
-def _optimum(moment: Moment, now_s: float) -> _Optimum:
-    projection = moment.projection
-    return _Optimum(
-        now_s=now_s,
-        setpoint=np.array(_by_connector(moment), dtype=np.int64),
-        per_unit_w=np.array([float(projection.weights[TOTAL][load]) for load in projection.leaf_class]),
-        names=tuple(projection.leaf_ids),
-        allowance=np.maximum(projection.step, WORTHWHILE),
-    )
 
 
 def _by_connector(moment: Moment) -> list[int]:

@@ -21,7 +21,9 @@ So follows what `core/metering.py` is held to:
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 
+from busbar.core.depot import Depot
 from busbar.core.rows import TOTAL
 from busbar.core.snapshot import Mode
 from busbar.core.units import ActivePower, Amount, ApparentPower
@@ -92,6 +94,9 @@ class MetersLost(Goal):
         """What each connector was told last, in this life."""
         self._committed: dict[str, int] = {}
         """By the last cycle, in this life."""
+        self._most: dict[str, float] = {}
+        """Circuit -> the largest of its limits in W, of this depot."""
+        self._most_of: Depot | None = None
         self._plugged: frozenset[int] = frozenset()
         self._unclear_s = 0.0
         """When charge points last could not say what they draw, or a vehicle left without a last sample."""
@@ -128,7 +133,7 @@ class MetersLost(Goal):
     def _judge(self, trial: Trial, sight: Sight, meter: Meter, watched: _Watched, said: NodeMeasured) -> None:
         if said.fault or said.power_w is None:
             return
-        most_w = _most_w(trial, meter.node)
+        most_w = self._most_w(trial, meter.node)
         taken_s = said.received_s - said.age_s
         if watched.good_s is not None and taken_s <= watched.good_s:
             # It is older than what is known already, and nobody need look at it.
@@ -157,6 +162,15 @@ class MetersLost(Goal):
         if not is_absurd and not is_in_wrong_unit:
             watched.good_s, watched.good_w = taken_s, said.power_w
 
+    def _most_w(self, trial: Trial, node: str) -> float:
+        """The largest of a circuit's limits, in W; the edited ones and the first ones."""
+        if self._most_of is not trial.depot:
+            self._most_of, self._most = trial.depot, {}
+        if node not in self._most:
+            found = [*_limits_w(trial.scenario.depot, node), *_limits_w(trial.depot, node)]
+            self._most[node] = max(found, default=inf)
+        return self._most[node]
+
     def _follow_frozen(self, trial: Trial, sight: Sight, meter: Meter, watched: _Watched) -> None:
         below_w = float(sight.flow.total_w[meter.inner] - sight.base_rows[meter.inner, TOTAL])
         # By one sample and the time to settle.
@@ -174,7 +188,7 @@ class MetersLost(Goal):
             least_w, most_w = watched.frozen_between_w if sight.now_s > watched.frozen_s else (below_w, below_w)
             watched.frozen_between_w = min(least_w, *watched.below_w), max(most_w, *watched.below_w)
         least_w, most_w = watched.frozen_between_w
-        resolution_w = max(1_000.0, _most_w(trial, meter.node) / 100, 2 * watched.step_w)
+        resolution_w = max(1_000.0, self._most_w(trial, meter.node) / 100, 2 * watched.step_w)
         has_moved = max(below_w - most_w, least_w - below_w) > _CLEARLY * resolution_w
         if not has_moved or self._unclear_s > sight.now_s - 60:
             watched.moved_s = None
@@ -274,17 +288,16 @@ def _above(trial: Trial, connector: str) -> Iterable[str]:
     return [projection.node_ids[node] for node in projection.path(int(projection.leaf_node[leaf]))]
 
 
-def _most_w(trial: Trial, node: str) -> float:
-    """The largest of a circuit's limits, in W; the edited ones and the first ones."""
-    found = [
-        _as_w(amount, circuit_voltages(depot)[node])
-        for depot in (trial.scenario.depot, trial.depot)
+def _limits_w(depot: Depot, node: str) -> list[float]:
+    """A circuit's limits, in W."""
+    voltages_v = circuit_voltages(depot)
+    return [
+        _as_w(amount, voltages_v[node])
         for each in depot.circuits
         if each.id == node
         for amount in (each.default_operating_capacity, each.rating)
         if amount is not None
     ]
-    return max(found, default=float("inf"))
 
 
 def _as_w(amount: Amount, voltage_v: int) -> float:
