@@ -317,12 +317,38 @@ def test_what_was_doubted_before_a_restart_ends_when_the_clock_turns_out_to_be_r
     later = Bench(depot({"A": 32}, {"A": ["CP1", "CP2"]}), stored=stored, is_connected=False)
     later.wait(2 * TIMING.expiry_s)
     assert later.dispatch.reservations(later.now_s).committed.tolist() == [16_000, 0]
+    later.connect("CP1")
     later.read_clock("CP1", 0)
     assert later.dispatch.reservations(later.now_s).committed.tolist() == [0, 0]
 
 
+def test_after_a_restart_what_was_doubted_counts_for_a_lease_though_it_ended_before_by_all_clocks(pair: Bench) -> None:
+    pair.read_clock("CP1", -TIMING.skew_s - 1)
+    stored = pair.aim(CP1=16_000).release().to_store
+    later = Bench(depot({"A": 32}, {"A": ["CP1", "CP2"]}), stored=stored, is_connected=False)
+    later.connect("CP1")
+    later.read_clock("CP1", 0, ours_s=3600)
+    later.wait(TIMING.expiry_s - 1)
+    assert later.dispatch.reservations(later.now_s).committed.tolist() == [16_000, 0]
+    later.wait(1)
+    assert later.dispatch.reservations(later.now_s).committed.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("ends_leases", [True, False])
+def test_after_a_restart_a_right_clock_ends_only_leases_of_a_station_that_was_greeted(
+    pair: Bench, ends_leases: bool
+) -> None:
+    pair.connect("CP1", ends_leases=False)
+    stored = pair.aim(CP1=16_000).release().to_store
+    later = Bench(depot({"A": 32}, {"A": ["CP1", "CP2"]}), stored=stored, is_connected=False)
+    later.wait(2 * TIMING.expiry_s).read_clock("CP1", 0)
+    assert later.dispatch.reservations(later.now_s).committed.tolist() == [16_000, 0]
+    later.connect("CP1", ends_leases=ends_leases)
+    assert later.dispatch.reservations(later.now_s).committed.tolist() == [0 if ends_leases else 16_000, 0]
+
+
 def test_a_station_that_does_not_end_leases_is_not_trusted_with_them(pair: Bench) -> None:
-    pair.dispatch.take(Ready(charge_point="CP1", connection=1, received_s=pair.now_s, ends_leases=False), pair.now_s)
+    pair.connect("CP1", ends_leases=False)
     (stored,) = pair.aim(CP1=16_000).release().to_store
     assert stored.expiry_s < 0
 

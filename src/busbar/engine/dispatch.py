@@ -133,9 +133,12 @@ class Dispatch:
             case Disconnected() if unit.connection == event.connection:
                 unit.connection, unit.is_ready, unit.in_flight = None, False, None
             case Ready() if unit.connection == event.connection:
+                was_met = unit.ends_leases is not None
                 unit.is_ready, unit.ends_leases = True, event.ends_leases
                 unit.ramp_s, unit.shortest_interval_s = event.ramp_s, event.shortest_interval_s
                 self._doubt(unit)
+                if not was_met:
+                    trust_leases(unit)
                 was_whole = unit.is_whole or (event.was_whole and not event.is_whole)
                 if was_whole is not event.is_whole:
                     ramp = ramp_s(unit, self._timing)
@@ -230,8 +233,9 @@ class Dispatch:
         if unit is None:
             return
         unit.is_clock_near = abs(event.ahead_s) <= self._timing.skew_s
+        unit.wall_s = event.at.timestamp() - event.read_s
         self._doubt(unit)
-        trust_leases(unit, event.at.timestamp() - event.read_s)
+        trust_leases(unit)
         self._book.look_at(unit)
 
     def _doubt(self, unit: Unit) -> None:
