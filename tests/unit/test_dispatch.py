@@ -663,6 +663,27 @@ def test_a_connector_that_was_taken_away_and_comes_back_still_counts(pair: Bench
     assert pair.committed()["CP2/1"] == 16_000
 
 
+def test_a_connector_that_was_taken_away_before_a_restart_and_comes_back_still_counts(pair: Bench) -> None:
+    edited = replace(pair.projection.depot, charge_points=pair.projection.depot.charge_points[:1])
+    bench = Bench(edited, stored=[_stored("CP2/1", 16_000)], is_connected=False)
+    assert bench.committed() == {"CP1/1": 0}
+    bench.projection = pair.projection
+    bench.dispatch.use(bench.projection)
+    bench.believe()
+    assert bench.committed() == {"CP1/1": 0, "CP2/1": 16_000}
+    bench.wait(TIMING.expiry_s)
+    assert bench.dispatch.reservations(bench.now_s).committed.tolist() == [0, 0]
+
+
+def test_what_is_stored_may_fall_back_as_it_did_before_the_depot_was_edited() -> None:
+    bench = Bench(depot({"A": 64}, {"A": ["CP1"]}, fallback=6000))
+    bench.aim(CP1=10_000).settle()
+    bench.dispatch.use(project(depot({"A": 64}, {"A": ["CP1"]}, fallback=0)))
+    # Its lease may end in 6 A: the renewal, and the word of a new fallback, may both be lost.
+    (stored,) = bench.aim(CP1=10_000).release().to_store
+    assert (stored.value, stored.fallback) == (32_000, 6000)
+
+
 def test_a_changed_fallback_is_not_believed_until_it_is_accepted_anew() -> None:
     bench = Bench(depot({"A": 64}, {"A": ["CP1"]}, fallback=6000))
     bench.aim(CP1=10_000).settle()

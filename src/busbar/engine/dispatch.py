@@ -77,9 +77,9 @@ class Dispatch:
         self._to_disconnect: dict[str, None] = {}
         self._touched: dict[str, None] = {}
         self._is_aimed = False
+        """A cycle has aimed since something was released last."""
         self._doubted: dict[str, None] = {}
         """Connectors that were stored as leased, and may not end by themselves after all."""
-        """A cycle has aimed since something was released last."""
         self.use(projection)
 
     # The wiring
@@ -505,7 +505,7 @@ class Dispatch:
             expiry_s=lasts_s if line.is_stored_leased else -lasts_s,
             order_id=order_id,
             at=at,
-            fallback=max(line.fallback, line.ledger.falls_to),
+            fallback=max(line.fallback, line.former or 0, line.ledger.falls_to),
         )
 
     def _give_up_waiting(self) -> None:
