@@ -632,6 +632,15 @@ def test_that_leases_do_not_hold_after_all_is_stored_at_once(pair: Bench) -> Non
     assert pair.release().to_store == ()
 
 
+def test_what_is_out_of_service_stays_stored_as_it_was(pair: Bench) -> None:
+    """It may be taken into service again after a restart, and hold what it was told."""
+    pair.aim(CP1=20_000).settle()
+    first, other = pair.projection.depot.charge_points
+    pair.dispatch.use(project(replace(pair.projection.depot, charge_points=(replace(first, in_service=False), other))))
+    assert pair.committed()["CP1/1"] == 0
+    assert pair.aim(CP1=0).release().to_store == ()
+
+
 def test_after_a_restart_what_was_stored_for_one_that_left_does_not_count_for_ever() -> None:
     bench = Bench(depot({"A": 32}, {"A": ["CP1", "CP2"]}), stored=[_stored("CP1/1", 26_000)])
     # A sample that it kept while it was away makes its clock look late: its leases are doubted for a moment.

@@ -369,6 +369,8 @@ class Dispatch:
             is_freed = line.ledger.in_force is not None or not line.has_vehicle
             if is_freed and ledgers.is_beyond(line.stored, value) and line.id not in doubted:
                 lines.append(line)
+        # What is out of service counts for nothing, and for what it was told when it is taken into service again.
+        lines = [line for line in lines if line.unit.is_in_service]
         return [
             self._stored("" if line.ledger.in_force is None else line.ledger.in_force.order_id, line, at)
             for line in lines
