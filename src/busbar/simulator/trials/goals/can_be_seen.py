@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from busbar.core.depot import ChargePoint, Circuit
 from busbar.core.projection import Projection
-from busbar.core.snapshot import Bools
+from busbar.core.snapshot import Bools, Ints
 from busbar.simulator.physics import NO_LIMIT
 from busbar.simulator.trail import Floats
 from busbar.simulator.trials.trial import Trial
@@ -27,7 +27,8 @@ class CanBeSeen:
     """Of one trial. (Mutable: it takes in one second after another.)
 
     Of a metered node its flow; of any other the sum of the meters and charge points that are the first below it, each
-    at the least and at the most it was within one sample interval.
+    at the least and at the most it was within one sample interval. Connectors are sampled one by one: where one takes
+    over what another leaves, the charge point may seem to draw both, or neither.
     """
 
     def __init__(self, trial: Trial) -> None:
@@ -43,6 +44,9 @@ class CanBeSeen:
         volts = trial.scenario.voltage_permille / 1000
         self._off = np.array([max(1.0, volts / LOWEST)] * 3 + [max(1.0, HIGHEST / volts)])
         self._flows: deque[Floats] = deque(maxlen=1 + trial.timing.sample_s + int(trial.timing.cycle_s))
+        self._draws: deque[Ints] = deque(maxlen=self._flows.maxlen)
+        self._rows_of = trial.yard.rows_of
+        self._has_several = np.array([_has_several_connectors(projection, inner) for inner in range(count)])
         self._bits = np.zeros((trial.scenario.duration_s, count), dtype=np.uint16)
         self._seconds = 0
 
@@ -50,10 +54,15 @@ class CanBeSeen:
         """One second more."""
         flow = sight.flow_rows.astype(float)
         self._flows.append(flow)
+        self._draws.append(sight.draw)
         lately = np.stack(self._flows)
-        slow = self.slow[:, None]
-        low = np.where(slow, self._adds @ lately.min(axis=0), flow)
-        high = np.where(slow, self._off * (self._adds @ lately.max(axis=0)), flow)
+        slow, least_each, most_each = self.slow[:, None], lately.min(axis=0), lately.max(axis=0)
+        if (several := self._has_several).any():
+            draws = np.stack(self._draws)
+            least_each[several] = np.minimum(least_each, self._rows_of(draws.min(axis=0)))[several]
+            most_each[several] = np.maximum(most_each, self._rows_of(draws.max(axis=0)))[several]
+        low = np.where(slow, self._adds @ least_each, flow)
+        high = np.where(slow, self._off * (self._adds @ most_each), flow)
         limit = np.where(sight.limit == NO_LIMIT, np.inf, sight.limit.astype(float))
         tolerance = np.where(np.isinf(limit), 0.0, np.maximum(TOLERANCE * limit, LEAST))
         least, most = np.minimum(low, flow), np.maximum(high, flow)
@@ -110,3 +119,8 @@ def first_below(projection: Projection) -> tuple[tuple[int, ...], ...]:
 
 def _is_charge_point(projection: Projection, inner: int) -> bool:
     return isinstance(projection.subjects[int(projection.frame.nodes[inner])], ChargePoint)
+
+
+def _has_several_connectors(projection: Projection, inner: int) -> bool:
+    subject = projection.subjects[int(projection.frame.nodes[inner])]
+    return isinstance(subject, ChargePoint) and len(subject.connectors) > 1
