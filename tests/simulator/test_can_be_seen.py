@@ -42,9 +42,7 @@ def test_where_one_connector_takes_over_what_another_leaves_both_may_be_seen() -
     )
     _, _, first, second, _ = made_vehicles()
     looks = Looks()
-    scenario = made_trial(
-        depot=depot, vehicles=(replace(first, departs_s=90), second), duration_s=150, base_load_w=0
-    )
+    scenario = made_trial(depot=depot, vehicles=(replace(first, departs_s=90), second), duration_s=150, base_load_w=0)
     trial = Trial(scenario, seed=1, goals=[looks])
     trial.run()
     assert looks.seen is not None

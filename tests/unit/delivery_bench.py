@@ -69,6 +69,9 @@ def depot(
 class Bench:
     """Dispatch with everybody connected, trusted and plugged in. (Mutable.)"""
 
+    ends_leases = True
+    """What whoever connects says."""
+
     def __init__(
         self,
         depot: Depot,
@@ -104,11 +107,11 @@ class Bench:
         self.now_s += seconds
         return self
 
-    def connect(self, unit: str, *, ends_leases: bool = True) -> None:
+    def connect(self, unit: str) -> None:
         number, now_s = next(self.connections), self.now_s
         self.connection[unit] = number
         self.dispatch.take(Connected(charge_point=unit, connection=number, received_s=now_s), now_s)
-        ready = Ready(charge_point=unit, connection=number, received_s=now_s, ends_leases=ends_leases)
+        ready = Ready(charge_point=unit, connection=number, received_s=now_s, ends_leases=self.ends_leases)
         self.dispatch.take(ready, now_s)
 
     def disconnect(self, unit: str) -> None:

@@ -338,17 +338,20 @@ def test_after_a_restart_what_was_doubted_counts_for_a_lease_though_it_ended_bef
 def test_after_a_restart_a_right_clock_ends_only_leases_of_a_station_that_was_greeted(
     pair: Bench, ends_leases: bool
 ) -> None:
-    pair.connect("CP1", ends_leases=False)
+    pair.ends_leases = False
+    pair.connect("CP1")
     stored = pair.aim(CP1=16_000).release().to_store
     later = Bench(depot({"A": 32}, {"A": ["CP1", "CP2"]}), stored=stored, is_connected=False)
     later.wait(2 * TIMING.expiry_s).read_clock("CP1", 0)
     assert later.dispatch.reservations(later.now_s).committed.tolist() == [16_000, 0]
-    later.connect("CP1", ends_leases=ends_leases)
+    later.ends_leases = ends_leases
+    later.connect("CP1")
     assert later.dispatch.reservations(later.now_s).committed.tolist() == [0 if ends_leases else 16_000, 0]
 
 
 def test_a_station_that_does_not_end_leases_is_not_trusted_with_them(pair: Bench) -> None:
-    pair.connect("CP1", ends_leases=False)
+    pair.ends_leases = False
+    pair.connect("CP1")
     (stored,) = pair.aim(CP1=16_000).release().to_store
     assert stored.expiry_s < 0
 
