@@ -413,6 +413,50 @@ def test_an_order_and_an_edit_do_not_wait_for_the_next_cycles_turn() -> None:
     tell(story)
 
 
+def test_an_edit_that_was_made_while_it_began_is_followed() -> None:
+    async def story() -> None:
+        store = MemoryStore()
+        await store.import_depot(depot(1, limit_w=50_000), at=datetime.now(UTC))
+        async with site(depot(1, limit_w=100_000), store=store) as here:
+            assert here.points.served[-1] == depot(1, limit_w=50_000)
+            here.points.connect("CP1")
+            here.points.arrive("CP1")
+            await here.until(lambda: here.points.total_w() == 50_000, "it charges")
+            assert here.most_w == 50_000
+
+    tell(story)
+
+
+class ForgettingStore(MemoryStore):
+    """A store that cannot say what the depot is for a while."""
+
+    refuses = False
+
+    async def load_depot(self, depot_id: str) -> Depot | None:
+        if self.refuses:
+            raise BusbarError("the database went away")
+        return await super().load_depot(depot_id)
+
+
+def test_an_edit_that_could_not_be_read_is_read_again_and_orders_are_followed_meanwhile() -> None:
+    async def story() -> None:
+        store = ForgettingStore()
+        async with site(depot(2, limit_w=100_000), store=store) as here:
+            for unit in ("CP1", "CP2"):
+                here.points.connect(unit)
+                here.points.arrive(unit)
+            await here.until(lambda: here.points.total_w() == 100_000, "they charge")
+            store.refuses = True
+            at = datetime.now(UTC)
+            await store.import_depot(depot(2, limit_w=60_000), at=at)
+            await store.add_override("yard", kind=OverrideKind.HOLD, subject="CP1/1", by="Ann", reason="", at=at)
+            await here.until(lambda: here.points.units["CP2"].draw_w() == 100_000, "one is held, the other has all")
+            store.refuses = False
+            await here.until(lambda: here.points.total_w() == 60_000, "the new limit holds")
+
+    tell(story)
+
+
 def test_an_edit_that_cannot_be_used_changes_nothing() -> None:
     class Losing(MemoryStore):
         """Says that the depot was edited, and has it no more."""

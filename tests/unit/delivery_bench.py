@@ -69,6 +69,9 @@ def depot(
 class Bench:
     """Dispatch with everybody connected, trusted and plugged in. (Mutable.)"""
 
+    ends_leases = True
+    """What whoever connects says."""
+
     def __init__(
         self,
         depot: Depot,
@@ -105,10 +108,11 @@ class Bench:
         return self
 
     def connect(self, unit: str) -> None:
-        self.connection[unit] = next(self.connections)
-        where = {"charge_point": unit, "connection": self.connection[unit], "received_s": self.now_s}
-        self.dispatch.take(Connected(**where), self.now_s)  # type: ignore[arg-type]
-        self.dispatch.take(Ready(**where), self.now_s)  # type: ignore[arg-type]
+        number, now_s = next(self.connections), self.now_s
+        self.connection[unit] = number
+        self.dispatch.take(Connected(charge_point=unit, connection=number, received_s=now_s), now_s)
+        ready = Ready(charge_point=unit, connection=number, received_s=now_s, ends_leases=self.ends_leases)
+        self.dispatch.take(ready, now_s)
 
     def disconnect(self, unit: str) -> None:
         gone = Disconnected(charge_point=unit, connection=self.connection[unit], received_s=self.now_s)

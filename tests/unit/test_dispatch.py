@@ -317,12 +317,41 @@ def test_what_was_doubted_before_a_restart_ends_when_the_clock_turns_out_to_be_r
     later = Bench(depot({"A": 32}, {"A": ["CP1", "CP2"]}), stored=stored, is_connected=False)
     later.wait(2 * TIMING.expiry_s)
     assert later.dispatch.reservations(later.now_s).committed.tolist() == [16_000, 0]
+    later.connect("CP1")
     later.read_clock("CP1", 0)
     assert later.dispatch.reservations(later.now_s).committed.tolist() == [0, 0]
 
 
+def test_after_a_restart_what_was_doubted_counts_for_a_lease_though_it_ended_before_by_all_clocks(pair: Bench) -> None:
+    pair.read_clock("CP1", -TIMING.skew_s - 1)
+    stored = pair.aim(CP1=16_000).release().to_store
+    later = Bench(depot({"A": 32}, {"A": ["CP1", "CP2"]}), stored=stored, is_connected=False)
+    later.connect("CP1")
+    later.read_clock("CP1", 0, ours_s=3600)
+    later.wait(TIMING.expiry_s - 1)
+    assert later.dispatch.reservations(later.now_s).committed.tolist() == [16_000, 0]
+    later.wait(1)
+    assert later.dispatch.reservations(later.now_s).committed.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("ends_leases", [True, False])
+def test_after_a_restart_a_right_clock_ends_only_leases_of_a_station_that_was_greeted(
+    pair: Bench, ends_leases: bool
+) -> None:
+    pair.ends_leases = False
+    pair.connect("CP1")
+    stored = pair.aim(CP1=16_000).release().to_store
+    later = Bench(depot({"A": 32}, {"A": ["CP1", "CP2"]}), stored=stored, is_connected=False)
+    later.wait(2 * TIMING.expiry_s).read_clock("CP1", 0)
+    assert later.dispatch.reservations(later.now_s).committed.tolist() == [16_000, 0]
+    later.ends_leases = ends_leases
+    later.connect("CP1")
+    assert later.dispatch.reservations(later.now_s).committed.tolist() == [0 if ends_leases else 16_000, 0]
+
+
 def test_a_station_that_does_not_end_leases_is_not_trusted_with_them(pair: Bench) -> None:
-    pair.dispatch.take(Ready(charge_point="CP1", connection=1, received_s=pair.now_s, ends_leases=False), pair.now_s)
+    pair.ends_leases = False
+    pair.connect("CP1")
     (stored,) = pair.aim(CP1=16_000).release().to_store
     assert stored.expiry_s < 0
 
@@ -606,6 +635,15 @@ def test_that_leases_do_not_hold_after_all_is_stored_at_once(pair: Bench) -> Non
     assert pair.release().to_store == ()
 
 
+def test_what_is_out_of_service_stays_stored_as_it_was(pair: Bench) -> None:
+    """It may be taken into service again after a restart, and hold what it was told."""
+    pair.aim(CP1=20_000).settle()
+    first, other = pair.projection.depot.charge_points
+    pair.dispatch.use(project(replace(pair.projection.depot, charge_points=(replace(first, in_service=False), other))))
+    assert pair.committed()["CP1/1"] == 0
+    assert pair.aim(CP1=0).release().to_store == ()
+
+
 def test_after_a_restart_what_was_stored_for_one_that_left_does_not_count_for_ever() -> None:
     bench = Bench(depot({"A": 32}, {"A": ["CP1", "CP2"]}), stored=[_stored("CP1/1", 26_000)])
     # A sample that it kept while it was away makes its clock look late: its leases are doubted for a moment.
@@ -635,6 +673,27 @@ def test_a_connector_that_was_taken_away_and_comes_back_still_counts(pair: Bench
     pair.dispatch.use(project(pair.projection.depot))
     pair.believe()
     assert pair.committed()["CP2/1"] == 16_000
+
+
+def test_a_connector_that_was_taken_away_before_a_restart_and_comes_back_still_counts(pair: Bench) -> None:
+    edited = replace(pair.projection.depot, charge_points=pair.projection.depot.charge_points[:1])
+    bench = Bench(edited, stored=[_stored("CP2/1", 16_000)], is_connected=False)
+    assert bench.committed() == {"CP1/1": 0}
+    bench.projection = pair.projection
+    bench.dispatch.use(bench.projection)
+    bench.believe()
+    assert bench.committed() == {"CP1/1": 0, "CP2/1": 16_000}
+    bench.wait(TIMING.expiry_s)
+    assert bench.dispatch.reservations(bench.now_s).committed.tolist() == [0, 0]
+
+
+def test_what_is_stored_may_fall_back_as_it_did_before_the_depot_was_edited() -> None:
+    bench = Bench(depot({"A": 64}, {"A": ["CP1"]}, fallback=6000))
+    bench.aim(CP1=10_000).settle()
+    bench.dispatch.use(project(depot({"A": 64}, {"A": ["CP1"]}, fallback=0)))
+    # Its lease may end in 6 A: the renewal, and the word of a new fallback, may both be lost.
+    (stored,) = bench.aim(CP1=10_000).release().to_store
+    assert (stored.value, stored.fallback) == (32_000, 6000)
 
 
 def test_a_changed_fallback_is_not_believed_until_it_is_accepted_anew() -> None:

@@ -305,7 +305,8 @@ def when_leases_do_not_hold(ledger: Commitment) -> Commitment:
 def when_leases_hold_again(ledger: Commitment, *, wall_s: float) -> Commitment:
     """Its clock agrees with ours again: every lease ends when ours says so. `wall_s`: our wall clock less now_s.
 
-    Where our clock was set back meanwhile, that is later than it was to be.
+    Where our clock was set back meanwhile, that is later than it was to be. What was restored counts for a whole lease
+    from the restart all the same.
     """
     in_force = ledger.in_force
     return replace(
@@ -319,7 +320,9 @@ def _leased_again(sent: Sent, wall_s: float) -> Sent:
     if sent.over_at_s == float("-inf"):
         return sent
     until_s = sent.over_at_s - wall_s
-    return replace(sent, until_s=max(sent.until_s, until_s) if sent.is_leased else until_s, is_leased=True)
+    if sent.is_leased or sent.connection == NO_CONNECTION:
+        until_s = max(until_s, sent.until_s)
+    return replace(sent, until_s=until_s, is_leased=True)
 
 
 def restored(

@@ -131,22 +131,35 @@ class Book:
         """After a restart: what was stored counts for a whole lease; nothing rises before it is acknowledged anew."""
         self.now_s = max(self.now_s, now_s)
         for setpoint in stored:
-            line = self.line_of.get(setpoint.connector)
-            if line is not None:
-                expires_s = expiry_s(line.unit, self.timing)
-                lasts_s = max(abs(setpoint.expiry_s), expires_s)
-                line.ledger = ledgers.restored(
-                    line.ledger,
-                    value=setpoint.value,
-                    fallback=setpoint.fallback,
-                    now_s=now_s,
-                    expiry_s=expires_s,
-                    lasts_s=lasts_s,
-                    over_at_s=setpoint.at.timestamp() + lasts_s,
-                    is_leased=setpoint.expiry_s >= 0,
-                )
-                line.stored, line.is_stored_leased = setpoint.value, setpoint.expiry_s >= 0
+            line = self.line_of.get(setpoint.connector) or self._parted_before(setpoint)
+            expires_s = expiry_s(line.unit, self.timing)
+            lasts_s = max(abs(setpoint.expiry_s), expires_s)
+            line.ledger = ledgers.restored(
+                line.ledger,
+                value=setpoint.value,
+                fallback=setpoint.fallback,
+                now_s=now_s,
+                expiry_s=expires_s,
+                lasts_s=lasts_s,
+                over_at_s=setpoint.at.timestamp() + lasts_s,
+                is_leased=setpoint.expiry_s >= 0,
+            )
+            line.stored, line.is_stored_leased = setpoint.value, setpoint.expiry_s >= 0
+            if line.id in self.line_of:
                 self.refresh(line)
+
+    def _parted_before(self, setpoint: StoredSetpoint) -> Line:
+        """One that an edit took away before the restart may come back as well."""
+        line = self._parted[setpoint.connector] = Line(
+            id=setpoint.connector,
+            leaf=-1,
+            unit=Unit(id=setpoint.connector.rpartition("/")[0]),
+            ledger=Commitment(fallback=0),
+            rating=0,
+            minimum=0,
+            fallback=setpoint.fallback,
+        )
+        return line
 
     def refresh(self, line: Line) -> bool:
         """Count anew what a connector may draw; whether that freed something."""

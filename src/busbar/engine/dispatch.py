@@ -77,9 +77,9 @@ class Dispatch:
         self._to_disconnect: dict[str, None] = {}
         self._touched: dict[str, None] = {}
         self._is_aimed = False
+        """A cycle has aimed since something was released last."""
         self._doubted: dict[str, None] = {}
         """Connectors that were stored as leased, and may not end by themselves after all."""
-        """A cycle has aimed since something was released last."""
         self.use(projection)
 
     # The wiring
@@ -133,9 +133,12 @@ class Dispatch:
             case Disconnected() if unit.connection == event.connection:
                 unit.connection, unit.is_ready, unit.in_flight = None, False, None
             case Ready() if unit.connection == event.connection:
+                was_met = unit.ends_leases is not None
                 unit.is_ready, unit.ends_leases = True, event.ends_leases
                 unit.ramp_s, unit.shortest_interval_s = event.ramp_s, event.shortest_interval_s
                 self._doubt(unit)
+                if not was_met:
+                    trust_leases(unit)
                 was_whole = unit.is_whole or (event.was_whole and not event.is_whole)
                 if was_whole is not event.is_whole:
                     ramp = ramp_s(unit, self._timing)
@@ -230,8 +233,9 @@ class Dispatch:
         if unit is None:
             return
         unit.is_clock_near = abs(event.ahead_s) <= self._timing.skew_s
+        unit.wall_s = event.at.timestamp() - event.read_s
         self._doubt(unit)
-        trust_leases(unit, event.at.timestamp() - event.read_s)
+        trust_leases(unit)
         self._book.look_at(unit)
 
     def _doubt(self, unit: Unit) -> None:
@@ -365,6 +369,8 @@ class Dispatch:
             is_freed = line.ledger.in_force is not None or not line.has_vehicle
             if is_freed and ledgers.is_beyond(line.stored, value) and line.id not in doubted:
                 lines.append(line)
+        # What is out of service counts for nothing, and for what it was told when it is taken into service again.
+        lines = [line for line in lines if line.unit.is_in_service]
         return [
             self._stored("" if line.ledger.in_force is None else line.ledger.in_force.order_id, line, at)
             for line in lines
@@ -501,7 +507,7 @@ class Dispatch:
             expiry_s=lasts_s if line.is_stored_leased else -lasts_s,
             order_id=order_id,
             at=at,
-            fallback=max(line.fallback, line.ledger.falls_to),
+            fallback=max(line.fallback, line.former or 0, line.ledger.falls_to),
         )
 
     def _give_up_waiting(self) -> None:

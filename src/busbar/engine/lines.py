@@ -56,7 +56,10 @@ class Unit:
     is_in_service: bool = True
     is_clock_near: bool = True
     """Near enough for leases."""
-    ends_leases: bool = True
+    wall_s: float | None = None
+    """Our wall clock (Unix seconds) less now_s when its clock was read last; None: it was not."""
+    ends_leases: bool | None = None
+    """None: it has not been greeted yet."""
     ramp_s: float | None = None
     shortest_interval_s: float = 0.0
     sent_s: float = -1e9
@@ -79,7 +82,7 @@ class Unit:
     @property
     def is_leased(self) -> bool:
         """Whether its setpoints end by themselves, and in time."""
-        return self.is_clock_near and self.ends_leases
+        return self.is_clock_near and self.ends_leases is not False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -177,11 +180,12 @@ def doubt_leases(unit: Unit) -> None:
             line.ledger = ledgers.when_leases_do_not_hold(line.ledger)
 
 
-def trust_leases(unit: Unit, wall_s: float) -> None:
-    """The clock of a charge point agrees with ours again. `wall_s`: our wall clock (Unix seconds) less now_s."""
-    if unit.is_leased:
+def trust_leases(unit: Unit) -> None:
+    """What was sent ends by itself, where its clock was read and agrees with ours, and it was greeted: what was doubted
+    before a restart may be so because it ends nothing."""
+    if unit.is_leased and unit.ends_leases is not None and unit.wall_s is not None:
         for line in unit.lines:
-            line.ledger = ledgers.when_leases_hold_again(line.ledger, wall_s=wall_s)
+            line.ledger = ledgers.when_leases_hold_again(line.ledger, wall_s=unit.wall_s)
 
 
 def ramp_s(unit: Unit, timing: Timing) -> float:

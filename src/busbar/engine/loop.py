@@ -197,6 +197,8 @@ class DepotLoop:
 
     async def _restore(self) -> None:
         store, depot_id = self._store, self.depot_id
+        # Somebody may have edited it while everything else was made ready.
+        await self._use_edited(await store.depot_revision(depot_id))
         memory = Memory(
             setpoints=await store.stored_setpoints(depot_id),
             evidence=await store.evidence(depot_id),
@@ -204,7 +206,6 @@ class DepotLoop:
             last_cycle_number=await store.last_cycle_number(depot_id),
             breaches=await store.open_breaches(depot_id),
         )
-        self._revision = await store.depot_revision(depot_id)
         self._stored = {each.connector: (each.value, each.fallback) for each in memory.setpoints}
         self.control.restore(memory, at=self._clock.now(), now_s=self._clock.now_s())
 
@@ -377,8 +378,6 @@ class DepotLoop:
             store.commissioning_requests(depot_id),
             store.envelopes(depot_id, now=self._clock.now()),
         )
-        if revision != self._revision:
-            await self._use_edited(revision)
         now, now_s = self._clock.now(), self._clock.now_s()
         self._ordered, self._looked_s = tuple(overrides), now_s
         for override in self.control.obey(overrides, now_s=now_s):
@@ -387,6 +386,8 @@ class DepotLoop:
             )
         self.control.plan(plans)
         self.control.envelopes = tuple(envelopes)
+        if revision != self._revision:
+            await self._use_edited(revision)
         step = self._commissioning.step(requests, depot=self.control.projection.depot, at=now, now_s=now_s)
         self.control.withhold(step.withheld)
         for charge_point, refuse_for_s in step.cut:
@@ -397,10 +398,11 @@ class DepotLoop:
             await store.update_commissioning(depot_id, request_id, state=state, result=result)
 
     async def _use_edited(self, revision: int) -> None:
-        """Swap to an edited depot, or go on with the one before, whole."""
-        self._revision = revision
+        """Swap to an edited depot, or go on with the one before, whole. One that could not be read is read again."""
         depot = await self._store.load_depot(self.depot_id)
-        before = self.control.stored_depot
+        self._revision, before = revision, self.control.stored_depot
+        if depot == before:
+            return
         try:
             if depot is None:
                 raise BusbarError(f"Depot {self.depot_id} is not in the store any more.")

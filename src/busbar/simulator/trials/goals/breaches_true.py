@@ -1,7 +1,7 @@
 """R9: what is kept of breaches is what really happened: none missed, none invented, begun and ended in time.
 
 The truth is looked at once a second, at every node and row. What Busbar can have seen of it is bounded from both
-sides: of a metered node its flow; of any other the sum of the meters and charge points that are the first below it,
+sides: of a metered node its flow; of any other the sum of the meters and connectors that are the first below it,
 each at the least and at the most it was within one sample interval (they are sampled one by one, and rows that a
 sample does not give are reckoned at the lowest or highest voltage). Then
 

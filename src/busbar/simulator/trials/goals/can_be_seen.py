@@ -50,7 +50,8 @@ class CanBeSeen:
     """Of one trial. (Mutable: it takes in one second after another.)
 
     Of a metered node its flow; of any other the sum of the meters and charge points that are the first below it, each
-    at the least and at the most it was within one sample interval.
+    at the least and at the most it was within one sample interval. Connectors are sampled one by one: where one takes
+    over what another leaves, the charge point may seem to draw both, or neither.
     """
 
     def __init__(self, trial: Trial) -> None:
@@ -69,20 +70,30 @@ class CanBeSeen:
             self._adds[inner, list(first)] = 1.0
         volts = trial.scenario.voltage_permille / 1000
         self._off = np.array([max(1.0, volts / LOWEST)] * 3 + [max(1.0, HIGHEST / volts)])
-        self._lately = np.zeros((1 + trial.timing.sample_s + int(trial.timing.cycle_s), count, 4))
+        seconds = 1 + trial.timing.sample_s + int(trial.timing.cycle_s)
+        self._lately = np.zeros((seconds, count, 4))
         """[S, M, 4] the flows of so many seconds; the newest takes the place of the oldest."""
+        self._draws: Ints = np.zeros((seconds, len(projection.leaf_ids)), dtype=np.int64)
+        """[S, n] the draws of the same seconds."""
         self._bounds: _Bounds | None = None
+        self._rows_of = trial.yard.rows_of
+        self._has_several = np.array([_has_several_connectors(projection, inner) for inner in range(count)])
         self._bits = np.zeros((trial.scenario.duration_s, count), dtype=np.uint16)
         self._seconds = 0
 
     def add(self, sight: Sight) -> None:
         """One second more."""
         flow = sight.flow_rows.astype(float)
-        self._lately[self._seconds % len(self._lately)] = flow
+        place = self._seconds % len(self._lately)
+        self._lately[place], self._draws[place] = flow, sight.draw
         lately = self._lately[: self._seconds + 1]
-        slow = self.slow[:, None]
-        low = np.where(slow, self.added_up(lately.min(axis=0)), flow)
-        high = np.where(slow, self._off * self.added_up(lately.max(axis=0)), flow)
+        slow, least_each, most_each = self.slow[:, None], lately.min(axis=0), lately.max(axis=0)
+        if (several := self._has_several).any():
+            draws = self._draws[: self._seconds + 1]
+            least_each[several] = np.minimum(least_each, self._rows_of(draws.min(axis=0)))[several]
+            most_each[several] = np.maximum(most_each, self._rows_of(draws.max(axis=0)))[several]
+        low = np.where(slow, self.added_up(least_each), flow)
+        high = np.where(slow, self._off * self.added_up(most_each), flow)
         least, most = np.minimum(low, flow), np.maximum(high, flow)
         bounds = self._bounds
         if bounds is None or bounds.limit is not sight.limit:
@@ -139,3 +150,8 @@ def first_below(projection: Projection) -> tuple[tuple[int, ...], ...]:
 
 def _is_charge_point(projection: Projection, inner: int) -> bool:
     return isinstance(projection.subjects[int(projection.frame.nodes[inner])], ChargePoint)
+
+
+def _has_several_connectors(projection: Projection, inner: int) -> bool:
+    subject = projection.subjects[int(projection.frame.nodes[inner])]
+    return isinstance(subject, ChargePoint) and len(subject.connectors) > 1
