@@ -422,7 +422,7 @@ def test_an_edit_that_was_made_while_it_began_is_followed() -> None:
             here.points.connect("CP1")
             here.points.arrive("CP1")
             await here.until(lambda: here.points.total_w() == 50_000, "it charges")
-            assert here.most_w == 50_000
+            assert here.most_w <= 50_000
 
     tell(story)
 

@@ -14,15 +14,17 @@ from busbar.core.units import Current
 from busbar.engine.events import (
     Connected,
     ConnectorState,
+    Disconnected,
     Event,
     Measured,
+    Ready,
     StateChanged,
     VehicleArrived,
     VehicleLeft,
 )
 from busbar.engine.ports import Plan
 from busbar.engine.sessions import follow_up
-from busbar.engine.vehicles import ROOM_KEPT, Vehicles
+from busbar.engine.vehicles import ROOM_KEPT, UNCONFIRMED_S, Vehicles
 
 AT = datetime(2026, 7, 14, 12, tzinfo=UTC)
 LATER = AT + timedelta(hours=1)
@@ -364,6 +366,30 @@ def test_a_stored_vehicle_is_gone_when_its_connector_says_it_is_free_or_another_
     vehicles.restore([STORED], LATER)
     vehicles.take(arrived("CP1/1", LATER))
     assert vehicles.sessions(LATER) == (Session(connector="CP1/1", arrived=LATER, request=32_000),)
+
+
+def test_a_stored_vehicle_of_which_its_charge_point_does_not_speak_is_taken_for_gone() -> None:
+    """Its session ended just before the restart, and nobody could store that any more."""
+    vehicles = Vehicles(yard())
+    vehicles.restore([STORED], LATER)
+    vehicles.given({}, 500.0)
+    vehicles.take(Ready(charge_point="CP1", connection=1, received_s=500.0))
+    vehicles.given({}, 500.0 + UNCONFIRMED_S - 1)
+    vehicles.take(Disconnected(charge_point="CP1", connection=1, received_s=619.5))
+    vehicles.given({}, 10_000.0)
+    assert [session.connector for session in vehicles.sessions(LATER)] == ["CP1/1"]
+    vehicles.take(Ready(charge_point="CP1", connection=2, received_s=10_000.0))
+    vehicles.given({}, 10_000.0 + UNCONFIRMED_S)
+    assert vehicles.sessions(LATER) == ()
+
+
+def test_a_stored_vehicle_that_its_charge_point_speaks_of_stays() -> None:
+    vehicles = Vehicles(yard())
+    vehicles.restore([STORED], LATER)
+    vehicles.take(Ready(charge_point="CP1", connection=1, received_s=500.0))
+    vehicles.take(arrived("CP1/1"))
+    vehicles.given({}, 10_000.0)
+    assert [session.connector for session in vehicles.sessions(LATER)] == ["CP1/1"]
 
 
 def test_an_edited_depot_keeps_the_vehicles_and_reports_those_it_has_no_connector_for() -> None:

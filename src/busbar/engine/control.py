@@ -199,6 +199,7 @@ class Control:
             case StateChanged():
                 self.vehicles.take(event)
             case Ready() | Disconnected():
+                self.vehicles.take(event)
                 return Needs(release=release, cycle="connection")
             case Connected() | Described():
                 return Needs()

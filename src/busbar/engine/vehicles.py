@@ -1,5 +1,6 @@
 """Who is where, and what they want: vehicles as events, the store and people's plans tell of them."""
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -7,7 +8,16 @@ from datetime import datetime, timedelta
 from busbar.core.demand import Demand, Reach, Reason, Sight, Standing, estimate, unknown_demand
 from busbar.core.projection import Projection
 from busbar.core.snapshot import Session
-from busbar.engine.events import ConnectorState, Event, Measured, StateChanged, VehicleArrived, VehicleLeft
+from busbar.engine.events import (
+    ConnectorState,
+    Disconnected,
+    Event,
+    Measured,
+    Ready,
+    StateChanged,
+    VehicleArrived,
+    VehicleLeft,
+)
 from busbar.engine.moment import Plugged
 from busbar.engine.ports import Plan
 
@@ -15,6 +25,9 @@ ROOM_KEPT = timedelta(minutes=30)
 """Full vehicles are offered nothing for so long after somebody last waited for room, or the depot would swing."""
 SAME_ARRIVAL = timedelta(seconds=2)
 """Arrivals on one connector this close together are the same vehicle, told twice."""
+UNCONFIRMED_S = 120.0
+"""Whoever only the store has told of is taken for gone where its charge point has been back for so long, a lease, and
+has not spoken of it: it may have told the process before that the session ended, which could not store it any more."""
 
 _STANDINGS = {
     ConnectorState.FREE: Standing.UNUSABLE,
@@ -39,6 +52,8 @@ class _Stay:
     demand: Demand | None = None
     is_confirmed: bool = True
     """False: only the store has told of it so far."""
+    gone_at_s: float | None = None
+    """When it is taken for gone, unless it is confirmed; None: its charge point is not back yet."""
     id_tag: str | None = None
     vehicle: str | None = None
     standing: Standing = Standing.UNKNOWN
@@ -89,6 +104,8 @@ class Vehicles:
     def __init__(self, projection: Projection) -> None:
         self._projection = projection
         self._stays: dict[str, _Stay] = {}
+        self._unconfirmed: dict[str, list[_Stay]] = {}
+        """By charge point, those that only the store has told of, as of the last cycle."""
         self._states: dict[str, ConnectorState] = {}
         self._draws: dict[str, Measured] = {}
         self._held: frozenset[str] = frozenset()
@@ -109,6 +126,7 @@ class Vehicles:
             stay = _Stay(session=session, is_confirmed=False)
             stay.soc, stay.needs_wh = session.soc, session.energy_needed_wh
             stay.is_needs_stored = stay.needs_wh is not None
+            self._unconfirmed.setdefault(_unit_of(stay.connector), []).append(stay)
             self._enter(stay)
 
     def use_projection(self, projection: Projection) -> None:
@@ -150,8 +168,14 @@ class Vehicles:
                 self._state_changed(event)
             case Measured():
                 self._measured(event)
+            case Ready() | Disconnected():
+                self._connection(event)
             case _:
                 pass
+
+    def _connection(self, event: Ready | Disconnected) -> None:
+        for stay in self._unconfirmed.get(event.charge_point, ()):
+            stay.gone_at_s = event.received_s + UNCONFIRMED_S if isinstance(event, Ready) else None
 
     def _arrived(self, event: VehicleArrived) -> None:
         stay = self._stays.get(event.connector)
@@ -168,6 +192,9 @@ class Vehicles:
 
     def _left(self, connector: str) -> None:
         self._states.pop(connector, None)
+        self._forget(connector)
+
+    def _forget(self, connector: str) -> None:
         if self._stays.pop(connector, None) is not None:
             self._present = self._told = None
 
@@ -204,6 +231,7 @@ class Vehicles:
     def given(self, given: Mapping[str, tuple[int, bool]], now_s: float) -> None:
         """Once a cycle: connector -> the setpoint that its charge point has acknowledged and holds, and whether the
         draw has settled to it. Whoever is not named is given nothing that we know of."""
+        self._forget_unconfirmed(now_s)
         for stay in self._stays.values():
             value, is_settled = given.get(stay.connector, (None, False))
             if value != stay.given or is_settled is not stay.is_settled:
@@ -211,6 +239,17 @@ class Vehicles:
             is_due = stay.demand is not None and stay.demand.due_s <= now_s
             if (stay.is_changed or is_due) and stay.look(now_s):
                 self._told = None
+
+    def _forget_unconfirmed(self, now_s: float) -> None:
+        stays = [each for each in itertools.chain(*self._unconfirmed.values()) if not each.is_confirmed]
+        self._unconfirmed = {}
+        for stay in stays:
+            if self._stays.get(stay.connector) is not stay:
+                continue
+            if stay.gone_at_s is not None and stay.gone_at_s <= now_s:
+                self._forget(stay.connector)
+            else:
+                self._unconfirmed.setdefault(_unit_of(stay.connector), []).append(stay)
 
     # What a cycle wants to know
 
@@ -357,6 +396,10 @@ class Vehicles:
             departs=next((plan.departs for plan in plans if plan.departs is not None), None),
             priority=next((plan.priority for plan in plans if plan.priority is not None), 0),
         )
+
+
+def _unit_of(connector: str) -> str:
+    return connector.rpartition("/")[0]
 
 
 def _plan_key(kind: str, name: str) -> str:
