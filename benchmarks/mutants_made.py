@@ -99,8 +99,13 @@ class Mutants:
     def written(self, key: str) -> Mutant | None:
         """One of them; None where what has come out is not Python, or no other than before."""
         mutation, line = self._found[key]
-        name, plain, before = self._plain[mutation.contained_by_top_level_function]
-        after = self._tree.code_for_node(deep_replace(plain, mutation.original_node, mutation.mutated_node))
+        function = mutation.contained_by_top_level_function
+        # Those outside of functions were left out, and what is left of a function is one.
+        assert function is not None
+        name, plain, before = self._plain[function]
+        mutated = deep_replace(plain, mutation.original_node, mutation.mutated_node)
+        assert isinstance(mutated, cst.CSTNode)
+        after = self._tree.code_for_node(mutated)
         try:
             compile(_wrapped(name, after), "<mutant>", "exec")
         except SyntaxError:

@@ -239,18 +239,20 @@ class Metering:
     def stale(self, now_s: float) -> frozenset[str]:
         """NORMAL nodes whose meters have been silent for too long to raise anything below them. It is asked between
         cycles too: samples that have not been judged yet count as heard, unless they are absurd by themselves."""
+        since_s = now_s - self._rules.stale_s
         return frozenset(
             name
             for name, meter in self._meters.items()
-            if meter.state.safe_since_s is None and now_s - self._newest_s(meter) > self._rules.stale_s
+            if meter.state.safe_since_s is None and not self._was_heard(meter, since_s)
         )
 
-    def _newest_s(self, meter: _Meter) -> float:
-        """When the newest sample was taken that may be good."""
-        readings = [self._reading(meter, event) for event in meter.waiting if not event.fault]
-        if meter.state.good is not None:
-            readings.append(meter.state.good)
-        return max((each.taken_s for each in readings if not is_absurd(each, meter.bounds)), default=-np.inf)
+    def _was_heard(self, meter: _Meter, since_s: float) -> bool:
+        """Whether a sample that may be good was taken since then."""
+        good = meter.state.good
+        if good is not None and good.taken_s >= since_s:
+            return True
+        readings = (self._reading(meter, event) for event in meter.waiting if not event.fault)
+        return any(each.taken_s >= since_s and not is_absurd(each, meter.bounds) for each in readings)
 
     # Once a cycle
 
