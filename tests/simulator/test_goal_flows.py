@@ -12,6 +12,7 @@ from busbar.simulator.fault import FaultKind
 from busbar.simulator.scenario import Scenario, VehicleType
 from busbar.simulator.stations import profiles
 from busbar.simulator.trials.drawn import drawn_scenario
+from busbar.simulator.trials.goals import flows
 from busbar.simulator.trials.goals.committed import CommittedFits
 from busbar.simulator.trials.goals.flows import FlowsFit
 from busbar.simulator.trials.trial import Result, Trial
@@ -63,6 +64,18 @@ def test_a_limit_that_falls_and_is_not_heeded_is_caught(monkeypatch: pytest.Monk
     assert 0 <= fair.figures["over after a change, s"] <= 15
     monkeypatch.setattr(Control, "use", lambda self, depot, now_s: None)
     assert {violation.goal for violation in played(cut).violations} == {"R3"}
+
+
+def test_what_rises_unseen_behind_a_frozen_meter_is_no_fault_of_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It froze 30 s before base load rose: nothing below it moves, so nobody can know before it thaws."""
+    unseen = made_trial(
+        fault(FaultKind.METER_FROZEN, 100, 260, "GC1"),
+        fault(FaultKind.BASE_LOAD_STEP, 130, 330, "GC1", amount=kilowatts(30)),
+        duration_s=400,
+    )
+    assert played(unseen).violations == ()
+    monkeypatch.setattr(flows, "_MISLEADING", ())
+    assert {violation.goal for violation in played(unseen).violations} & {"R2", "R3"}
 
 
 def test_who_obeys_again_has_to_be_seen_before_it_makes_room_for_its_neighbour() -> None:
