@@ -1,18 +1,31 @@
 """Small made-up sites as the kernels see them, and what the kernels do, done by hand with Python's whole numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
+from busbar.core import kernel_admit, kernel_fill, kernel_raise, kernel_room, kernel_round, kernel_tiers
 from busbar.core.frame import from_limbs, to_limbs
 
 LIMBS = ((2, 60), (3, 30))
 """Limbs and their bits, as a frame has them."""
 LARGE = {60: 2**53 + 1, 30: 2**57 + 1}
 """By bits of a limb, what rooms and weights are multiplied by now and then, so that sums take every limb."""
+
+BOTH = ("plain", "compiled")
+MODULES = (kernel_room, kernel_admit, kernel_raise, kernel_round, kernel_tiers, kernel_fill)
+Kernel = Callable[[str], Callable[..., Any]]
+"""A kernel by its name."""
+
+
+def kernel_of(name: str, kind: str) -> Callable[..., Any]:
+    """The function of that name as it was written, or compiled."""
+    module = next(each for each in MODULES if hasattr(each, f"_{name}"))
+    found: Callable[..., Any] = getattr(module, name if kind == "compiled" else f"_{name}")
+    return found
 
 
 def limbs_of(values: Any, limbs: int, bits: int) -> Any:

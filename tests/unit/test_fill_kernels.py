@@ -1,38 +1,41 @@
 """Each kernel of the fill against the same done by hand, on small sites; plain and compiled functions alike."""
 
 from bisect import bisect_left
-from collections.abc import Callable
+from functools import partial
 from math import inf
 from typing import Any
 
 import numpy as np
 import pytest
-from fill_by_hand import LIMBS, Site, Wants, indices, ints, limbs_of, numbers_of, sites, wants
-from hypothesis import assume, given, settings
+from fill_by_hand import (
+    BOTH,
+    LIMBS,
+    Kernel,
+    Site,
+    Wants,
+    indices,
+    ints,
+    kernel_of,
+    limbs_of,
+    numbers_of,
+    sites,
+    wants,
+)
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from busbar.core import kernel_admit, kernel_raise, kernel_room, kernel_round, kernel_tiers
+from busbar.core import kernel_room
 from busbar.core.kernel_admit import ADMITTED, NO_ROOM, NOTHING_WANTED, RESTART_GAP
+from busbar.core.kernel_fill import BOUND_BY_NOTHING, BOUND_BY_RATING, BOUND_BY_REQUEST, BOUND_BY_ROW
 
 OFTEN = settings(max_examples=3 * settings().max_examples)
 VERY_OFTEN = settings(max_examples=max(180, settings().max_examples))
 """These cases are small and quick."""
-MODULES = (kernel_room, kernel_admit, kernel_raise, kernel_round, kernel_tiers)
 
 
-@pytest.fixture(params=["plain", "compiled"], name="kernel")
-def _kernel(request: pytest.FixtureRequest) -> Callable[[str], Callable[..., Any]]:
-    """A kernel by its name."""
-
-    def found(name: str) -> Callable[..., Any]:
-        module = next(each for each in MODULES if hasattr(each, f"_{name}"))
-        kernel: Callable[..., Any] = getattr(module, name if request.param == "compiled" else f"_{name}")
-        return kernel
-
-    return found
-
-
-Kernel = Callable[[str], Callable[..., Any]]
+@pytest.fixture(params=BOTH, name="kernel")
+def _kernel(request: pytest.FixtureRequest) -> Kernel:
+    return partial(kernel_of, kind=request.param)
 
 
 # Room
@@ -261,147 +264,30 @@ def test_minima_are_admitted_in_order_where_they_and_the_margin_fit(kernel: Kern
     agree()
 
 
-# Raise
+@pytest.mark.parametrize("any_margin", [False, True])
+def test_verdicts_take_a_byte_each_in_order_or_not(kernel: Kernel, any_margin: bool) -> None:
+    site = Site(limbs=2, bits=60, parent=[-1], room=[[9, 9]], weight=[[1, 1]], leaf_parent=[0], leaf_class=[0])
+    one = ints([1])
+    found = kernel("admit_fairly")(*site.arrays(), indices([0]), one, one, one, any_margin, ints([0]))
+    assert [each.tolist() for each in found] == [limbs_of([8, 8], 2, 60).tolist(), [1], [ADMITTED]]
+    assert [each.dtype.name for each in found] == ["int64", "int64", "int8"]
 
 
-def test_the_level_at_which_a_row_is_full_is_where_its_leaves_take_all_of_it(kernel: Kernel) -> None:
-    level_when_full = kernel("level_when_full")
-    leaf = st.tuples(st.integers(0, 20), st.integers(0, 20), st.sampled_from([0.0, 0.5, 1.0, 3.0]))
-
-    @given(st.lists(leaf, min_size=1, max_size=6), st.floats(0.01, 0.99), st.integers(0, 2))
-    def agree(leaves: list[tuple[int, int, float]], part: float, before: int) -> None:
-        start = np.array([float(each[0]) for each in leaves])
-        end = start + np.array([float(each[1]) for each in leaves])
-        rate = np.array([each[2] for each in leaves])
-        assume(before < len(leaves))
-        start[:before] = end[:before] = 1000.0
-        mine = slice(before, len(leaves))
-        room = part * float((rate * (end - start))[mine].sum())
-        assume(room > 0)
-        level = level_when_full(start, end, rate, before, len(leaves), room)
-        taken = float((rate * np.clip(level - start, 0, end - start))[mine].sum())
-        assert taken == pytest.approx(room, rel=1e-9)
-
-    agree()
-
-
-def test_a_row_without_room_is_full_where_the_first_of_its_leaves_begins(kernel: Kernel) -> None:
-    start, end, rate = np.array([1.0, 5.0, 3.0]), np.array([9.0, 9.0, 9.0]), np.array([0.0, 1.0, 1.0])
-    assert kernel("level_when_full")(start, end, rate, 0, 3, 0.0) == 3.0
-    assert kernel("level_when_full")(start, end, np.zeros(3), 0, 3, 1.0) == inf
-
-
-def _raised_by_hand(site: Site, floor: Any, ceiling: Any, share: Any, offset: Any) -> list[float]:
-    """Progressive filling in many small rises: the level of all goes up until the row of somebody is full."""
-    value = [float(each) for each in floor]
-    frozen = [ceiling[leaf] <= floor[leaf] for leaf in site.leaves]
-    stops = sorted({offset[leaf] + each / share[leaf] for leaf in site.leaves for each in (floor[leaf], ceiling[leaf])})
-    level = stops[0]
-    while not all(frozen):
-        rising = [
-            leaf for leaf in site.leaves
-            if not frozen[leaf] and offset[leaf] + floor[leaf] / share[leaf] <= level
-        ]  # fmt: skip
-        following = [each for each in stops if each > level]
-        step = following[0] - level if following else 0.0
-        speed = [[0.0, 0.0] for _ in site.parent]
-        for leaf in rising:
-            for node in site.path(leaf):
-                for group, each in enumerate(site.weight[site.leaf_class[leaf]]):
-                    speed[node][group] += each * share[leaf]
-        room = [
-            [site.room[node][group] - sum(
-                site.weight[site.leaf_class[leaf]][group] * (value[leaf] - floor[leaf])
-                for leaf in site.leaves if node in site.path(leaf)
-            ) for group in range(2)]
-            for node in range(len(site.parent))
-        ]  # fmt: skip
-        for node in range(len(site.parent)):
-            for group in range(2):
-                if speed[node][group] > 0:
-                    step = min(step, max(0.0, room[node][group]) / speed[node][group])
-        level += step
-        for leaf in rising:
-            value[leaf] += step * share[leaf]
-            full = any(
-                each and room[node][group] - step * speed[node][group] <= 1e-9
-                for node in site.path(leaf) for group, each in enumerate(site.weight[site.leaf_class[leaf]])
-            )  # fmt: skip
-            frozen[leaf] = full or value[leaf] >= ceiling[leaf] - 1e-9
-        later = [leaf for leaf in site.leaves if not frozen[leaf] and leaf not in rising]
-        if not any(not frozen[leaf] for leaf in rising) and later:
-            level = max(level, min(offset[leaf] + floor[leaf] / share[leaf] for leaf in later))
-    return value
-
-
-def test_shares_rise_together_until_a_row_above_is_full(kernel: Kernel) -> None:
-    raise_all = kernel("raise_all")
-
-    @OFTEN
-    @given(st.data(), sites(least_room=1, most_room=30, fewest=4, is_large=False), st.booleans())
-    def agree(data: st.DataObject, site: Site, in_tiers: bool) -> None:
-        leaves = len(site.leaf_parent)
-        floor = np.array([float(data.draw(st.integers(0, 4))) for _ in site.leaves])
-        ceiling = floor + np.array([float(data.draw(st.integers(0, 30))) for _ in site.leaves])
-        share = np.array([data.draw(st.sampled_from([0.5, 1.0, 2.0, 3.0])) for _ in site.leaves])
-        offset = np.array([float(data.draw(st.integers(-3, 3))) for _ in site.leaves])
-        tier = [data.draw(st.integers(0, 1)) if in_tiers else 0 for _ in site.leaves]
-        tier = [each - min(tier) for each in tier]
-        expected = [float(each) for each in floor]
-        for number in sorted(set(tier)):
-            here = [leaf for leaf in site.leaves if tier[leaf] == number]
-            top = np.where(np.array([leaf in here for leaf in site.leaves]), ceiling, floor)
-            found = _raised_by_hand(site, floor, top, share, offset)
-            for leaf in here:
-                expected[leaf] = found[leaf]
-                for node in site.path(leaf):
-                    for group, each in enumerate(site.weight[site.leaf_class[leaf]]):
-                        site.room[node][group] -= each * (found[leaf] - floor[leaf])
-        room = np.array(site.left, dtype=np.float64)
-        value = raise_all(
-            indices(tier), np.full(leaves, ADMITTED, dtype=np.int8), floor, ceiling, share, offset,
-            np.array(site.weight, dtype=np.float64), indices(site.leaf_class), indices(site.leaf_parent),
-            indices(site.parent), room,
-        )  # fmt: skip
-        assert value.tolist() == pytest.approx(expected, abs=1e-6)
-        assert room.ravel().tolist() == pytest.approx([max(0.0, each) for row in site.room for each in row], abs=1e-6)
-
-    agree()
-
-
-def test_what_is_disturbed_below_one_grid_connection_holds_up_nobody_below_another(kernel: Kernel) -> None:
-    """Four roots, a leaf below each of the first three: who stops the third is not in doubt because of the second."""
-    level, final = np.empty(3), np.zeros(3, dtype=np.bool_)
-    cap = np.array([[2.0, 3.0, 9.0], [2.0, 5.0, 4.0]])
-    by = np.array([[0, 1, -1], [-1, 1, 2]], dtype=np.int32)
-    kernel("settle")(
-        cap, by, np.ones((2, 3)), indices([0, 1, 2]), 3, indices([-1, -1, -1, -1]), indices([0, 1, 2, -1]),
-        indices([0, 1, 2]), 3, level, final,
-    )  # fmt: skip
-    assert level.tolist() == [2.0, 3.0, 4.0]
-    assert final.tolist() == [True, True, True]
-
-
-def test_where_two_rows_hold_each_other_up_the_earliest_to_stop_stops(kernel: Kernel) -> None:
-    """Each row would rise further, were it not for the leaf that the other one stops."""
-    level, final = np.empty(3), np.zeros(3, dtype=np.bool_)
-    cap, by = np.array([[2.0, 3.0, 2.0], [3.0, 2.5, 4.0]]), np.zeros((2, 3), dtype=np.int32)
-    one = (indices([0]), 1, indices([-1]), indices([0]), indices([0, 0, 0]), 3)
-    kernel("settle")(cap, by, np.ones((2, 3)), *one, level, final)
-    assert level.tolist() == [2.0, 2.5, 2.0]
-    assert final.tolist() == [True, False, True]
-
-
-def test_who_is_not_admitted_is_not_raised_and_who_has_no_row_above_gets_all(kernel: Kernel) -> None:
-    verdict = np.array([NO_ROOM, ADMITTED, ADMITTED], dtype=np.int8)
-    value = kernel("raise_all")(
-        indices([0, 0, 0]), verdict, np.zeros(3), np.full(3, 10.0), np.ones(3), np.zeros(3), np.ones((1, 1)),
-        indices([0, 0, 0]), indices([0, 0, -1]), indices([-1]), np.array([[4.0]]),
-    )  # fmt: skip
-    assert value.tolist() == [0.0, 4.0, 10.0]
+def test_who_wants_the_least_there_is_needs_its_margin_like_anybody(kernel: Kernel) -> None:
+    one, none = ints([1, 1]), indices([0, 0])
+    margin, any_margin = kernel("margins")(ints([1, 0]), one, one, none, none, ints([]), np.array([True, True]))
+    assert (margin.tolist(), any_margin) == ([2, 0], True)
 
 
 # Tiers
+
+
+def test_tiers_too_far_apart_are_left_to_a_slower_way(kernel: Kernel) -> None:
+    one = indices([0])
+    for tier, is_close in ((4, True), (5, False), (-1, False)):
+        dense, order, close = kernel("by_tier")(ints([tier]), one, ints([1]))
+        assert (close, len(dense), len(order)) == (is_close, is_close, is_close)
+        assert [dense.dtype.name, order.dtype.name] == ["int32", "int32"]
 
 
 def test_who_wants_something_is_sorted_by_tier_and_order(kernel: Kernel) -> None:
@@ -425,7 +311,7 @@ def test_who_wants_something_is_sorted_by_tier_and_order(kernel: Kernel) -> None
 
 def test_only_rows_that_can_refuse_something_are_raised_against(kernel: Kernel) -> None:
     place, columns = kernel("groups_that_refuse")(indices([2, 0, 2]), 4)
-    assert (place.tolist(), columns) == ([0, -1, 1, -1], 2)
+    assert (place.tolist(), columns, place.dtype.name) == ([0, -1, 1, -1], 2, "int32")
     weights = np.array([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]])
     assert kernel("only")(weights, place, columns).tolist() == [[1.0, 3.0], [5.0, 7.0]]
     for limbs, bits in LIMBS:
@@ -446,6 +332,28 @@ def test_the_steps_of_one_unit_are_not_those_of_the_units_before_it(kernel: Kern
     assert kernel("next_value")(0, 8000, 1, 2, 4, allowed) == 8000
     assert kernel("next_value")(16000, 8000, 1, 2, 4, allowed) == -1
     assert kernel("value_at_most")(40000, 8000, 1, 2, 4, allowed) == 16000
+    assert kernel("value_at_most")(7000, 6000, 1, 1, 3, ints([5000, 8000, 16000])) == 0
+
+
+def test_who_has_more_than_its_minimum_in_any_case_settles_on_a_value_within_that(kernel: Kernel) -> None:
+    """Of 20 that are reserved anyway it takes 16: its next value is 32."""
+    site = Site(limbs=2, bits=60, parent=[-1], room=[[5, 5]], weight=[[1, 1]], leaf_parent=[0], leaf_class=[0])
+    left, *rest = site.arrays()
+    idle, request = ints([20]), ints([32])
+    found = kernel("settle_on_values")(
+        left, *rest, np.array([ADMITTED], dtype=np.int8), np.array([20.0]), np.array([20.0]), request, ints([8]),
+        ints([1]), indices([0]), indices([3]), ints([8, 16, 32]), idle, idle.copy(),
+    )  # fmt: skip
+    assert [each.tolist() for each in found] == [[16], [16], [16]]
+    assert [each.dtype.name for each in found] == ["int64", "int64", "int64"]
+    assert site.read(left) == [[5, 5]]
+
+
+def test_a_row_that_is_full_is_not_overfull(kernel: Kernel) -> None:
+    for room, expected in ((0, False), (-1, True)):
+        site = Site(limbs=2, bits=60, parent=[-1], room=[[room]], weight=[[1]], leaf_parent=[0], leaf_class=[0])
+        left, first, group, up, _, _, weight, bits = site.arrays()
+        assert kernel("is_overfull")(left, first, group, up, 0, weight, 0, bits) == expected
 
 
 def _placed(site: Site, want: Wants, data: st.DataObject, idle: list[int]) -> tuple[list[int], list[int]]:
@@ -557,3 +465,33 @@ def test_what_is_overfull_is_taken_back_from_the_last_down_to_the_least(kernel: 
         assert (mine.tolist(), held.tolist(), site.read(arrays[0])) == (setpoint, reserved, site.left)
 
     agree()
+
+
+# Bind
+
+
+def test_what_stops_each_leaf_is_named_with_its_row_and_its_next_value(kernel: Kernel) -> None:
+    """The root is full, and 1 is left at the node below it, where all the leaves are.
+
+    The first would reach its rating with that 1, the second has reserved its minimum already, the third was stopped and
+    waits for a listed step to spare, the others have what they want and what they are rated for, or want nothing.
+    """
+    leaves = 6
+    site = Site(
+        limbs=2, bits=60, parent=[-1, 0], room=[[0], [1]], weight=[[1]], leaf_parent=[1] * leaves,
+        leaf_class=[0] * leaves,
+    )  # fmt: skip
+    verdict = [ADMITTED, NO_ROOM, RESTART_GAP, ADMITTED, ADMITTED, NOTHING_WANTED]
+    found = kernel("bind")(
+        *site.arrays(), ints([10, 9, 20, 5, 20, 0]), ints([10, 9, 20, 9, 9, 9]), ints([1, 5, 8, 1, 1, 1]),
+        ints([1] * leaves), indices([0] * leaves), indices([0, 0, 2, 0, 0, 0]), ints([8, 16]),
+        ints([9, 5, 0, 5, 9, 0]), ints([9, 0, 0, 5, 9, 0]), np.array(verdict, dtype=np.int8),
+    )  # fmt: skip
+    kind, at_node, at_group, target = (each.tolist() for each in found)
+    assert kind == [
+        BOUND_BY_ROW, BOUND_BY_NOTHING, BOUND_BY_ROW, BOUND_BY_REQUEST, BOUND_BY_RATING, BOUND_BY_NOTHING
+    ]  # fmt: skip
+    assert at_node == [0, -1, 1, -1, -1, -1]
+    assert at_group == [0, -1, 0, -1, -1, -1]
+    assert target == [10, 5, 16, 0, 10, 0]
+    assert [each.dtype.name for each in found] == ["int8", "int32", "int32", "int64"]
