@@ -149,10 +149,11 @@ def test_who_is_a_milliampere_above_is_named_last() -> None:
 
 
 def test_of_many_who_are_as_far_above_the_first_twenty_are_named() -> None:
-    projection = yard(41)
-    everybody = range(1, 41)
-    look = sight(projection, told=dict.fromkeys(everybody, 2.0), drawn=dict.fromkeys(everybody, 6.0))
-    assert found(projection, look, 240.0).evidence["charge_points"] == [f"CP{number}/1" for number in range(1, 21)]
+    projection = yard(61)
+    everybody = range(1, 61)
+    drawn = {number: 8.0 if number % 2 else 6.0 for number in everybody}
+    look = sight(projection, told=dict.fromkeys(everybody, 2.0), drawn=drawn)
+    assert found(projection, look, 420.0).evidence["charge_points"] == [f"CP{number}/1" for number in range(1, 41, 2)]
 
 
 def test_who_is_a_little_above_is_not_blamed_for_what_that_does_not_explain() -> None:
@@ -499,3 +500,30 @@ def test_no_more_than_a_thousand_are_watched_and_connectors_come_last() -> None:
     assert {(record.node, record.row) for record in news.open} == {
         (names[node], row) for node in over for row in ("L1", "L2", "L3", "total")
     }
+
+
+def test_where_more_than_a_thousand_are_restored_nothing_else_is_watched() -> None:
+    projection = yard(400)
+    names, n = projection.node_ids, len(projection.node_ids)
+    record = BreachRecord(
+        id="",
+        node="",
+        row="L1",
+        started_at=AT,
+        opened_at=AT,
+        limit=100 * A,
+        limit_name="",
+        peak=120 * A,
+        peak_at=AT,
+        energy_over_wh=1,
+        cause=BreachCause.COMMANDED,
+        sentence="",
+    )
+    places = [(name, row) for name in names for row in ("L1", "L2", "L3", "total")][:1001]
+    breaches = Breaches(projection, new_id=lambda: "B1", rules=BreachRules(open_s=1.0))
+    breaches.restore([replace(record, id=f"{name} {row}", node=name, row=row) for name, row in places])
+    for at_s in range(4):
+        seen = sight(projection, at_s=at_s)
+        seen.flows.rows[:] = 120.0 * A
+        news = breaches.look(seen)
+    assert n * 4 > 1001 == len(news.open)

@@ -368,10 +368,11 @@ def test_a_restart_in_the_middle_keeps_the_id_the_peak_and_the_energy() -> None:
     assert [each.id for each in news.open] == [before.id]
     bench.steady(461, 496, {"G": 110})
     (after,) = bench.breaches.open
-    assert (after.started_at, after.opened_at, after.peak, after.cause) == (
+    assert (after.started_at, after.opened_at, after.peak, after.peak_at, after.cause) == (
         before.started_at,
         before.opened_at,
         before.peak,
+        before.peak_at,
         before.cause,
     )
     assert after.energy_over_wh == before.energy_over_wh + 100
