@@ -79,6 +79,11 @@ class Bench:
         self.began_at = datetime.now(UTC).replace(hour=14, minute=0, second=0, microsecond=0)
         self.breaches = self.begun()
 
+    def only(self) -> BreachRecord:
+        """The one that is open."""
+        (record,) = self.breaches.open
+        return record
+
     def begun(self) -> Breaches:
         """Those of a process that begins."""
         return Breaches(self.projection, new_id=lambda: f"B{next(self._ids)}", rules=self.rules)

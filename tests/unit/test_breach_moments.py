@@ -3,9 +3,12 @@
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 
 import pytest
 from breach_bench import Bench, Series, steps, swinging
+
+from busbar.core.breach import BreachRules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,11 +226,22 @@ def test_what_flowed_before_a_limit_fell_was_not_over_it_then() -> None:
     assert bench.seconds(record.opened_at) == 130
 
 
-def test_a_sample_from_before_it_was_fine_begins_nothing() -> None:
+def test_a_sample_as_old_as_the_largest_gap_may_be_counts_from_when_the_limit_fell() -> None:
+    bench = Bench()
+    bench.look(0, {"G": 90}, taken_s=0)
+    bench.limit = {"G": 60}
+    bench.look(15, {"G": 90}, taken_s=0)
+    bench.steady(16, 40, {"G": 90})
+    (record,) = bench.opened
+    assert bench.seconds(record.started_at) == 15
+
+
+@pytest.mark.parametrize("taken_s", [10, 11])
+def test_a_sample_from_before_it_was_fine_begins_nothing(taken_s: float) -> None:
     bench = Bench()
     bench.look(10, {"G": 120}, taken_s=10)
     bench.look(11, {"G": 90}, taken_s=11)
-    bench.look(11.5, {"G": 120}, taken_s=10)
+    bench.look(11.5, {"G": 120}, taken_s=taken_s)
     bench.steady(12, 40, {"G": 120})
     (record,) = bench.opened
     assert bench.seconds(record.started_at) == 12
@@ -256,6 +270,28 @@ def test_energy_of_the_total_is_in_watts() -> None:
     assert record.energy_over_wh == 1000
 
 
+@pytest.mark.parametrize(("row", "wh"), [(3, 1_000_000), (0, ceil(1_000_000 * 400 / 3**0.5 / 1000))])
+def test_energy_is_right_to_the_watt_hour(row: int, wh: int) -> None:
+    """36 000 kW, or A, too much for 100 s."""
+    bench = Bench(row=row)
+    bench.steady(0, 100, {"G": 36_100}, every_s=10)
+    assert bench.breaches.open[0].energy_over_wh == wh
+
+
+@pytest.mark.parametrize(("row", "is_open"), [(0, True), (3, False)])
+def test_a_power_is_held_against_the_tolerance_of_powers(row: int, is_open: bool) -> None:
+    bench = Bench(row=row, rules=BreachRules(least_ma=1_000, least_w=5_000))
+    bench.steady(0, 30, {"G": 103})
+    assert bool(bench.breaches.open) is is_open
+
+
+def test_how_long_it_lasted_is_told_to_a_tenth_of_a_second() -> None:
+    bench = Bench()
+    for second in (0, 10, 20, 25, 30.26):
+        bench.look(second, {"G": 120})
+    assert bench.breaches.open[0].evidence["lasted_s"] == 30.3
+
+
 def test_nobody_saw_what_flowed_in_a_gap_so_it_is_not_counted() -> None:
     bench = Bench(row=3)
     bench.steady(0, 360, {"G": 110})
@@ -281,6 +317,20 @@ def test_the_chart_shows_the_minute_before_and_the_minute_after() -> None:
     assert flows[300] == 120_000
     assert flows[405] == 90_000
     assert {sample.limit for sample in record.series} == {100_000}
+
+
+def test_the_chart_ends_with_the_sample_a_minute_after_the_end_and_shows_none_twice() -> None:
+    bench = Bench()
+    bench.steady(0, 30, {"G": 120}, every_s=5)
+    bench.steady(35, 65, {"G": 90}, every_s=5)
+    (closed,) = bench.closed
+    bench.look(66, {"G": 90}, taken_s=65)
+    bench.steady(70, 90, {"G": 90}, every_s=5)
+    assert bench.charted == []
+    bench.look(95, {"G": 90})
+    (record,) = bench.charted
+    assert [bench.seconds(sample.at) for sample in record.series] == list(range(0, 100, 5))
+    assert record.series[: len(closed.series)] == closed.series
 
 
 def test_a_long_breach_has_a_bounded_chart_that_keeps_its_beginning_and_its_peak() -> None:
@@ -318,10 +368,11 @@ def test_a_restart_in_the_middle_keeps_the_id_the_peak_and_the_energy() -> None:
     assert [each.id for each in news.open] == [before.id]
     bench.steady(461, 496, {"G": 110})
     (after,) = bench.breaches.open
-    assert (after.started_at, after.opened_at, after.peak, after.cause) == (
+    assert (after.started_at, after.opened_at, after.peak, after.peak_at, after.cause) == (
         before.started_at,
         before.opened_at,
         before.peak,
+        before.peak_at,
         before.cause,
     )
     assert after.energy_over_wh == before.energy_over_wh + 100

@@ -130,8 +130,8 @@ def _figures(sight: BreachSight, projection: Projection, weights: Floats, case: 
     told, committed = sight.told[leaves], sight.committed[leaves]
     # What disobedience is counted for is no permission. And connectors of one unit may each draw what they were told,
     # but together no more than the unit, which only `committed` knows.
-    may = np.where(sight.disobeys[leaves], told, np.maximum(committed, told)).astype(np.float64)
-    counted = np.where(sight.disobeys[leaves], np.minimum(committed, told), committed).astype(np.float64)
+    may = np.where(sight.disobeys[leaves], told, np.maximum(committed, told))
+    counted = np.where(sight.disobeys[leaves], np.minimum(committed, told), committed)
     is_known = ~np.isnan(drawn) & (weight > 0)
     excess = np.where(is_known, np.maximum(0.0, drawn - may), 0.0)
     disobeys = (excess > EXCESS_LEAST) & (excess * 1000 > may * EXCESS_PERMILLE)

@@ -133,24 +133,23 @@ class Looks:
     def move(self, n: int, *, to: Ints, of: Ints) -> None:
         """Go on with other nodes: what was node `of[i]` is node `to[i]` now; the others begin anew."""
 
-        def moved(values: Floats, empty: float) -> Floats:
-            fresh = np.full((n, *values.shape[1:]), empty, dtype=values.dtype)
+        def moved(values: Floats) -> Floats:
+            # Of a new node nothing is known: nothing has fallen, and whatever its limit is, it is not below this.
+            fresh = np.full((n, *values.shape[1:]), np.nan, dtype=values.dtype)
             fresh[to] = values[of]
             return fresh
 
-        self._fell_s, self._fell_at = moved(self._fell_s, -inf), moved(self._fell_at, 0.0)
-        self._before = moved(self._before, inf)
+        self._fell_s, self._fell_at, self._before = moved(self._fell_s), moved(self._fell_at), moved(self._before)
         if self._limit is not None:
-            # Of a new node nothing fell: whatever its limit is, it is not below this.
-            self._limit = moved(self._limit, -inf)
+            self._limit = moved(self._limit)
         self._kept = deque(
             _Look(
                 now_s=look.now_s,
                 at=look.at,
-                age_s=moved(look.age_s, np.nan),  # type: ignore[arg-type]
-                flow=moved(look.flow, np.nan),  # type: ignore[arg-type]
-                limit=moved(look.limit, inf),  # type: ignore[arg-type]
-                base_load=moved(look.base_load, np.nan),  # type: ignore[arg-type]
+                age_s=moved(look.age_s),  # type: ignore[arg-type]
+                flow=moved(look.flow),  # type: ignore[arg-type]
+                limit=moved(look.limit),  # type: ignore[arg-type]
+                base_load=moved(look.base_load),  # type: ignore[arg-type]
             )
             for look in self._kept
         )

@@ -314,7 +314,6 @@ class Breaches:
         elif watch.worse is None or watch.worse[0] is not found.cause:
             watch.worse = found.cause, sight.now_s
         elif sight.now_s - watch.worse[1] > self._rules.open_s:
-            watch.worse = None
             evidence = found.evidence | {"cause_before": watch.record.cause.value}
             watch.record = replace(watch.record, cause=found.cause, sentence=found.sentence, evidence=evidence)
 
@@ -325,8 +324,8 @@ class Breaches:
         assert peak is not None
         watch.record = replace(
             record,
-            peak=max(record.peak, ceil(peak.flow)),
-            peak_at=peak.at if ceil(peak.flow) > record.peak else record.peak_at,
+            peak=ceil(peak.flow),
+            peak_at=peak.at,
             energy_over_wh=max(record.energy_over_wh, self._energy_wh(watch)),
             evidence=record.evidence | {"lasted_s": round(watch.course.lasted_s, 1)},
         )
@@ -348,7 +347,7 @@ class Breaches:
         assert record is not None
         assert course.ended is not None
         assert course.last is not None
-        record = _closed(record, max(course.ended.at, record.opened_at))
+        record = replace(record, ended_at=max(course.ended.at, record.opened_at))
         self._endings.add(record, watch.row, last_s=course.last.taken_s, ended_s=course.ended.taken_s)
         return record
 
@@ -391,15 +390,13 @@ class Breaches:
 
     def _is_reacting(self, watch: _Watch, now_s: float) -> bool:
         last, since_s = watch.course.last, now_s - self._rules.reaction_s
-        if last is None:
-            return False
+        assert last is not None
         telling = _TELLS * (last.flow - last.limit)
         fall = self._looks.fall(watch.node, watch.row)
         if fall is not None and fall.fell_s >= since_s and fall.before - fall.to >= telling:
             return True
-        return self._looks.base_rise(watch.node, watch.row, from_s=since_s, to_s=now_s) >= max(telling, 1.0)
+        return self._looks.base_rise(watch.node, watch.row, from_s=since_s, to_s=now_s) >= telling
 
 
-def _closed(record: BreachRecord, ended_at: datetime, *, because: str = "") -> BreachRecord:
-    evidence = record.evidence | {"closed_because": because} if because else record.evidence
-    return replace(record, ended_at=ended_at, evidence=evidence)
+def _closed(record: BreachRecord, ended_at: datetime, *, because: str) -> BreachRecord:
+    return replace(record, ended_at=ended_at, evidence=record.evidence | {"closed_because": because})
