@@ -33,7 +33,7 @@ def tables(rows: Sequence[Row], totals: Mapping[str, int], reasons: Reasons) -> 
         "",
         f"Met until {max(row['on'] for row in rows)}, at the commits {', '.join(f'`{each}`' for each in commits)}; ",
     ]
-    lines[-1] += f"half of those that were killed took less than {quick:.1f} s, on a machine that others used as well."
+    lines[-1] += f"half of those that were killed took less than {quick:.2f} s, on a machine that others used as well."
     return "\n".join([*lines, "", *_left(rows, reasons)])
 
 
