@@ -191,7 +191,7 @@ class FlowsFit(Goal):
         """How long it took to be back under, where nothing else stood in the way."""
         if trial.process is None or self._unheard_s or trial.in_force_kinds() & METERS or self._disobeyed is None:
             return
-        if self._disobeyed.any():
+        if self._disobeyed.any() or _lied_lately(trial, sight):
             return
         late = over & (self._changed_s > 0)
         if late.any():
